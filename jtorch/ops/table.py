@@ -1,0 +1,217 @@
+"""The op table: every operator is declared once, with ``@op``, in its family's file.
+
+A declaration is a pure function over JAX arrays under a torch schema string::
+
+    @op("atan2(Tensor self, Tensor other) -> Tensor", promote="float", inplace=True, host=np.arctan2)
+    def atan2(self, other):
+        return jnp.arctan2(self, other)
+
+Everything else follows from it: argument parsing, the torch function, the Tensor method, the in-place and ``out=``
+variants, promotion, differentiation (``jax.vjp`` of the function), and the three ways to run it.
+
+What the function receives, in the schema's order (keyword-only ones by keyword):
+
+- a ``Tensor`` argument: a JAX array. Where the schema says ``Tensor`` and the user passed a Python number: after
+  promotion an array like the others; without ``promote`` the number itself.
+- ``Tensor?``: an array or None. ``Tensor[]``: a list of arrays.
+- ``Scalar``: a Python number, or a weakly typed 0-d JAX array when the number was seen to vary. Write code that takes
+  both (no ``if alpha == 1``), or declare ``static=("alpha",)`` to get Python numbers only.
+- ``int[]`` and ``float[]``: tuples. ``ScalarType``: a NumPy dtype or None. ``Device``, ``Layout``: as given.
+
+What it returns: an array; a tuple for several results; a list for ``Tensor[]``.
+
+What it must do: raise torch's exception class, with torch's essential words, for bad shapes, dims and dtypes. Shapes
+and dtypes are static, so it does so while the op is being recorded, at the user's line. What depends on the data goes
+into ``check``.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from jtorch.ops import promotion
+from jtorch.ops.schema import Schema, parse
+
+TABLE: dict[str, "OpDef"] = {}
+
+
+class _Slot:
+    """Stands in a call's spec where the next tensor goes."""
+
+    def __repr__(self) -> str:
+        return "T"
+
+
+T = _Slot()
+
+
+class OpDef:
+    """One declared operator; see :func:`op` for the fields."""
+
+    def __init__(self, schema: Schema, impl: Callable, **fields: Any) -> None:
+        self.schema = schema
+        self.name = schema.name
+        self.impl = impl
+        self.promote: str | None = fields["promote"]
+        self.promote_args: tuple[str, ...] | None = fields["promote_args"]
+        self.expose: tuple[str, ...] = fields["expose"]
+        self.inplace: bool = fields["inplace"]
+        self.out: bool = fields["out"]
+        self.host: Callable | None = fields["host"]
+        self.view: bool = schema.is_view
+        self.write: Callable | None = fields["write"]
+        self.check: Callable | None = fields["check"]
+        self.dynamic: bool = fields["dynamic"]
+        self.differentiable: bool = fields["differentiable"]
+        self.saves: tuple[str, ...] = fields["saves"]
+        self.static: tuple[str, ...] = fields["static"]
+        self.varargs: str | None = fields["varargs"]
+        self.autocast: str | None = fields["autocast"]
+        self.grad_name: str = fields["grad_name"] or _camel(self.name.split(".")[0]) + "Backward0"
+        self.aliases: tuple[str, ...] = ()
+        self.multi = len(schema.returns) > 1 or schema.returns_list
+        names = self.promote_args
+        self._promoted = [p.is_tensor and (names is None or p.name in names) for p in schema.params]
+        self._kwonly = [p.name if p.kwonly else None for p in schema.params]
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def bind(self, spec: tuple, which: str = "impl") -> Callable:
+        """The function of the tensors alone that a call with ``spec`` computes.
+
+        ``spec`` has an entry a schema parameter: ``T`` for a tensor, a tuple ``(T, n)`` for a list of n tensors, anything
+        else for a static value. ``which`` picks ``impl``, ``host`` (NumPy arrays in and out) or ``check``.
+        """
+        fn = getattr(self, which)
+        if not any(self._kwonly) and self.promote is None and all(s is T for s in spec):
+            return fn
+        as_array = np.asarray if which == "host" else jnp.asarray
+
+        def call(*arrays: Any) -> Any:
+            args = _fill(spec, iter(arrays))
+            if self.promote is not None:
+                self._promote(args, as_array)
+            pos = [a for a, k in zip(args, self._kwonly, strict=True) if k is None]
+            return fn(*pos, **{k: a for a, k in zip(args, self._kwonly, strict=True) if k is not None})
+
+        return call
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the implementation on arrays at once, with defaults and promotion: for tests and for other operators."""
+        values = []
+        for i, p in enumerate(self.schema.params):
+            values.append(args[i] if i < len(args) else kwargs[p.name] if p.name in kwargs else p.default)
+        if self.promote is not None:
+            self._promote(values, jnp.asarray)
+        pos = [a for a, k in zip(values, self._kwonly, strict=True) if k is None]
+        return self.impl(*pos, **{k: a for a, k in zip(values, self._kwonly, strict=True) if k is not None})
+
+    def _promote(self, args: list, as_array: Callable) -> None:
+        """Bring the tensor arguments to their common dtype, in place in ``args``."""
+        chosen = [(i, a) for i, (a, p) in enumerate(zip(args, self._promoted, strict=True)) if p and a is not None]
+        flat = [x for _, a in chosen for x in (a if isinstance(a, (list, tuple)) else (a,))]
+        dtype = promotion.result_type(*flat)
+        if self.promote == "float":
+            dtype = promotion.to_float(dtype)
+        for i, a in chosen:
+            args[i] = (
+                [_to(x, dtype, as_array) for x in a] if isinstance(a, (list, tuple)) else _to(a, dtype, as_array)
+            )
+
+
+def _to(x: Any, dtype: np.dtype, as_array: Callable) -> Any:
+    return as_array(x, dtype) if isinstance(x, (bool, int, float, complex)) else promotion.cast(x, dtype)
+
+
+def _fill(spec: tuple, arrays: Any) -> list:
+    return [
+        next(arrays) if s is T else [next(arrays) for _ in range(s[1])] if type(s) is tuple and s and s[0] is T else s
+        for s in spec
+    ]
+
+
+def _camel(name: str) -> str:
+    return "".join(word[:1].upper() + word[1:] for word in name.strip("_").split("_"))
+
+
+def op(
+    schema: str,
+    *,
+    promote: str | None = None,
+    promote_args: Iterable[str] | None = None,
+    expose: str = "torch Tensor",
+    inplace: bool = False,
+    out: bool = True,
+    host: Callable | None = None,
+    write: Callable | None = None,
+    check: Callable | None = None,
+    dynamic: bool = False,
+    differentiable: bool = True,
+    saves: str = "",
+    static: Iterable[str] = (),
+    varargs: str | None = None,
+    autocast: str | None = None,
+    grad_name: str | None = None,
+    aliases: str = "",
+) -> Callable[[Callable], OpDef]:
+    """Declare an operator. The decorated name becomes its :class:`OpDef`, which can be called on arrays.
+
+    Arguments:
+        schema: torch's schema string. ``-> Tensor(a)`` on the result (and on an argument) says that it is a view. An
+            operator with several signatures is declared once a signature, as ``max(...)``, ``max.dim(...)``,
+            ``max.other(...)``; a call takes the first, in order of declaration, that its arguments fit.
+        promote: None; ``"common"``, tensor arguments come in their ``result_type``; ``"float"``, the same with integers
+            and bools turned into the default dtype.
+        promote_args: names of the tensor arguments that take part, where not all do.
+        expose: the namespaces that get it, out of ``torch``, ``Tensor``, ``nn.functional``, ``linalg``, ``fft``,
+            ``special``, each optionally ``namespace:name`` for another name there; ``""`` for an internal operator.
+        inplace: there is an ``x.name_()`` (and ``torch.name_`` where torch has it).
+        out: the function takes ``out=`` (only where it is exposed in a namespace other than Tensor and nn.functional).
+        host: a NumPy function with the same arguments, to run small CPU data at once.
+        write: for a view: ``write(base, new, *statics) -> base`` with ``new`` put where the view looks. Without it a
+            scatter by index map is used.
+        check: ``check(*same arguments) -> [(bad, exception class, message), ...]`` where ``bad`` is a 0-d bool array;
+            raised at the next synchronisation if true. For what only the data can tell (index out of range).
+        dynamic: the result's shape depends on the data (``nonzero``): the function gets NumPy arrays, returns NumPy arrays, and
+            is run at a synchronisation; it is never traced or differentiated.
+        differentiable: False where torch gives no gradient (comparisons, argmax).
+        saves: names of arguments, and ``result``, that torch saves for backward: writing to them in place makes backward raise.
+        static: names of ``Scalar`` arguments that must be Python numbers.
+        varargs: the ``int[]`` argument that may be spread out, as in ``x.view(2, 3)``.
+        autocast: ``"lower"`` (runs in the autocast dtype), ``"fp32"``, or ``"promote"`` (widest input).
+        grad_name: what ``grad_fn`` calls itself, where it is not CamelCase of the name with ``Backward0``.
+        aliases: other names in the same namespaces (``"multiply"`` for ``mul``).
+    """
+    parsed = parse(schema)
+
+    def declare(impl: Callable) -> OpDef:
+        definition = OpDef(
+            parsed,
+            impl,
+            promote=promote,
+            promote_args=tuple(promote_args) if promote_args is not None else None,
+            expose=tuple(expose.split()),
+            inplace=inplace,
+            out=out,
+            host=host,
+            write=write,
+            check=check,
+            dynamic=dynamic,
+            differentiable=differentiable,
+            saves=tuple(saves.split()),
+            static=tuple(static),
+            varargs=varargs,
+            autocast=autocast,
+            grad_name=grad_name,
+        )
+        definition.aliases = tuple(aliases.split())
+        definition.__doc__ = impl.__doc__
+        if parsed.name in TABLE:
+            raise ValueError(f"operator {parsed.name} is declared twice")
+        TABLE[parsed.name] = definition
+        return definition
+
+    return declare
