@@ -31,20 +31,11 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from jtorch.engine.op import LIST, RUNTIME, T, arrays_in, fill
 from jtorch.ops import promotion
 from jtorch.ops.schema import Schema, parse
 
 TABLE: dict[str, "OpDef"] = {}
-
-
-class _Slot:
-    """Stands in a call's spec where the next tensor goes."""
-
-    def __repr__(self) -> str:
-        return "T"
-
-
-T = _Slot()
 
 
 class OpDef:
@@ -66,11 +57,14 @@ class OpDef:
         self.dynamic: bool = fields["dynamic"]
         self.differentiable: bool = fields["differentiable"]
         self.saves: tuple[str, ...] = fields["saves"]
+        self.factors = self.saves in (("self", "other"), ("self", "mat2"), ("self", "vec2"), ("self", "weight"))
         self.static: tuple[str, ...] = fields["static"]
         self.varargs: str | None = fields["varargs"]
         self.autocast: str | None = fields["autocast"]
         self.grad_name: str = fields["grad_name"] or _camel(self.name.split(".")[0]) + "Backward0"
         self.aliases: tuple[str, ...] = ()
+        self.runtime_numbers = not self.static and any(p.kind in ("Scalar", "Tensor") for p in schema.params)
+        self.infer = None
         self.multi = len(schema.returns) > 1 or schema.returns_list
         names = self.promote_args
         self._promoted = [p.is_tensor and (names is None or p.name in names) for p in schema.params]
@@ -82,8 +76,7 @@ class OpDef:
     def bind(self, spec: tuple, which: str = "impl") -> Callable:
         """The function of the tensors alone that a call with ``spec`` computes.
 
-        ``spec`` has an entry a schema parameter: ``T`` for a tensor, a tuple ``(T, n)`` for a list of n tensors, anything
-        else for a static value. ``which`` picks ``impl``, ``host`` (NumPy arrays in and out) or ``check``.
+        ``spec`` has an entry a schema parameter, in the notation of :mod:`jtorch.engine.op`. ``which`` picks ``impl``, ``host`` (NumPy arrays in and out) or ``check``.
         """
         fn = getattr(self, which)
         if not any(self._kwonly) and self.promote is None and all(s is T for s in spec):
@@ -91,13 +84,24 @@ class OpDef:
         as_array = np.asarray if which == "host" else jnp.asarray
 
         def call(*arrays: Any) -> Any:
-            args = _fill(spec, iter(arrays))
+            args = fill(spec, iter(arrays))
             if self.promote is not None:
                 self._promote(args, as_array)
             pos = [a for a, k in zip(args, self._kwonly, strict=True) if k is None]
             return fn(*pos, **{k: a for a, k in zip(args, self._kwonly, strict=True) if k is not None})
 
         return call
+
+    def saved(self, spec: tuple, wants: tuple[int, ...]) -> tuple[int, ...]:
+        """Positions among the call's arrays of what torch keeps for backward; -1 stands for the result.
+
+        Of a product (``saves="self other"`` and nothing else) a factor is kept only if the other one wants a gradient.
+        """
+        names = [p.name for p, s in zip(self.schema.params, spec, strict=True) for _ in range(arrays_in(s))]
+        kept = [i for i, name in enumerate(names) if name in self.saves]
+        if len(kept) == 2 and self.factors:
+            kept = [i for i, other in (kept, reversed(kept)) if other in wants]
+        return (*kept, -1) if "result" in self.saves else tuple(kept)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the implementation on arrays at once, with defaults and promotion: for tests and for other operators."""
@@ -124,13 +128,6 @@ class OpDef:
 
 def _to(x: Any, dtype: np.dtype, as_array: Callable) -> Any:
     return as_array(x, dtype) if isinstance(x, (bool, int, float, complex)) else promotion.cast(x, dtype)
-
-
-def _fill(spec: tuple, arrays: Any) -> list:
-    return [
-        next(arrays) if s is T else [next(arrays) for _ in range(s[1])] if type(s) is tuple and s and s[0] is T else s
-        for s in spec
-    ]
 
 
 def _camel(name: str) -> str:

@@ -1,0 +1,139 @@
+"""Flushing: what is pending runs as one program, and the values that are still alive get their arrays."""
+
+import sys
+import threading
+import time
+from typing import Any
+
+import jax
+import numpy as np
+
+from jtorch.engine import autograd, checks, report, trace
+from jtorch.engine.devices import jax_device
+from jtorch.engine.op import NUMBERS
+from jtorch.engine.program import program
+from jtorch.engine.trace import Trace
+from jtorch.engine.value import DIRECT, Value
+
+_compiling = threading.RLock()
+getrefcount = sys.getrefcount
+
+
+def _alive(values: list[Value | None]) -> list[int]:
+    """Positions of the values that something besides the trace holds."""
+    return [i for i, v in enumerate(values) if getrefcount(v) > _HELD and v is not None]
+
+
+# The reference count, as counted inside _alive, of a value that only the trace holds: measured, as Python versions differ.
+_HELD = max([getrefcount(v) for i, v in enumerate([object(), object(), object()])])
+
+
+class _Holder:
+    def __init__(self) -> None:
+        self.array = object()
+
+
+def _array_held(v: Any) -> int:
+    return getrefcount(v.array)
+
+
+_ARRAY_HELD = _array_held(_Holder())
+
+
+def flush_for(value: Value, why: str) -> None:
+    """Materialise one pending value, wherever it is pending."""
+    tr = value.trace
+    if tr is DIRECT or tr is None:
+        if value.aval.device == "meta":
+            raise NotImplementedError("Cannot copy out of meta tensor; no data!")
+        raise RuntimeError("jtorch: this value has no data")
+    st = trace.state()
+    if tr.dead:
+        raise RuntimeError("jtorch: the program that was to compute this value failed")
+    if st.trace_is(tr):
+        flush(tr, why)
+    else:
+        _run(tr, list(tr.values), tr.cursor, f"{why} (pending in another thread)", own=False)
+        if value.array is None:
+            raise RuntimeError("jtorch: a value pending in another thread could not be computed")
+
+
+def flush_all(why: str) -> None:
+    """Flush every open trace of this thread."""
+    for tr in list(trace.state().traces.values()):
+        flush(tr, why)
+
+
+def flush(tr: Trace, why: str) -> None:
+    """Run what ``tr`` holds; it is closed, and the next operation starts a new trace."""
+    tr.state.close(tr)
+    values = tr.values
+    if not values:
+        return
+    tr.dead = True
+    tr.nodes = {}
+    if tr.cursor.end:
+        _keep_graphs(tr)
+    _run(tr, values, tr.cursor, why, own=True)
+    tr.values = []
+    tr.nodes = {}
+
+
+def _keep_graphs(tr: Trace) -> None:
+    """Build the graph nodes behind the values that outlive the trace; they hold what their backward needs."""
+    values = tr.values
+    producers = None
+    found = []
+    for i in _alive(values):
+        v = values[i]
+        if v is None or not v.requires_grad or v.owner is not None or v.node is not None:
+            continue
+        producers = producers or tr.cursor.producers()
+        step = producers[i]
+        if any(step.start in freed for freed in tr.consumed):  # type: ignore[union-attr]
+            found.append((v, autograd.Spent(step), i - step.start))  # type: ignore[arg-type, union-attr]
+        else:
+            node = autograd.node_of(v)
+            found.append((v, node, autograd.node_output(v, node)))
+    for v, node, output in found:
+        v.node, v.output = node, output
+    for node in tr.nodes.values():
+        node.home = None
+    tr.nodes = {}
+
+
+def _run(tr: Trace, values: list[Value | None], cursor: trace.Node, why: str, own: bool) -> None:
+    leaves, checked = cursor.leaves()
+    held = _alive(values)
+    alive = tuple([i for i in held if i not in leaves])
+    if not alive and not checked:
+        return
+    kept = set(held)
+    device = tr.device
+    args: list[Any] = []
+    donate = []
+    for i in leaves:
+        v: Any = values[i]
+        kind = type(v.array)
+        if kind is np.ndarray:
+            v.array = jax.device_put(v.array, jax_device(device))
+            args.append(v.array)
+        elif kind in NUMBERS:
+            args.append(v.array)
+        elif v.aval.device != device:
+            args.append(jax.device_put(v.array, jax_device(device)))
+        else:
+            if own and i not in kept and _array_held(v) <= _ARRAY_HELD:
+                donate.append(i)
+            args.append(v.array)
+    with _compiling:
+        ready, new = program(cursor, device, alive, tuple(donate))
+        began = time.perf_counter()
+        if ready.checked:
+            code, *outs = ready.call(checks.code_for(device), *args)
+            checks.set_code(device, code)
+        else:
+            outs = ready.call(*args)
+        report.flushed(why, cursor, ready, new, time.perf_counter() - began)
+    for i, out in zip(alive, outs, strict=True):
+        values[i].array = out  # type: ignore[union-attr]

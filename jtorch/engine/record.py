@@ -1,0 +1,229 @@
+"""Recording an operation, in one of three ways: found in the trie, added to it, or applied to JAX tracers at once."""
+
+from typing import Any
+
+import jax
+
+from jtorch.engine import autograd, report, trace
+from jtorch.engine.aval import Aval, aval
+from jtorch.engine.op import RUNTIME, arrays_in, is_number
+from jtorch.engine.trace import Node, ThreadState, Trace, user_line
+from jtorch.engine.value import DIRECT, Value, from_array, from_number
+
+MAX_PENDING = 20_000  # values in a trace before it is flushed unasked
+MAX_NODES = 200_000  # steps in all tries before they are dropped
+
+eager = False  # flush after every operation (JTORCH_EAGER=1)
+_node_count = 0
+
+
+def record(op: Any, spec: tuple, inputs: tuple[Value, ...]) -> Any:
+    """Record ``op`` on ``inputs``: a Value, or a list of them where the op has several results.
+
+    ``op.bind(spec)`` must give the function of the input arrays alone; ``spec`` is hashable. Raises what that function
+    raises on abstract arrays of these shapes and dtypes.
+    """
+    st = trace._local.state
+    tr = st.trace
+    if tr is not None:
+        values = tr.values
+        for v in inputs:
+            if v.trace is not tr:
+                break
+        else:
+            node = tr.cursor.children[st.grad].get((op, spec, *[v.index for v in inputs]))
+            if node is not None:
+                tr.cursor = node
+                if node.single:
+                    out = Value(None, node.aval, tr, node.start, node.grad)
+                    values.append(out)
+                    return out
+                return _outputs(tr, node)
+    return _record(st, op, spec, inputs)
+
+
+def _outputs(tr: Trace, node: Node) -> Any:
+    out = [
+        Value(None, a, tr, node.start + i, g) for i, (a, g) in enumerate(zip(node.avals, node.grads, strict=True))
+    ]
+    tr.values.extend(out)
+    return out[0] if node.single else out
+
+
+def _record(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...], device: str | None = None) -> Any:
+    """The general way: inputs may be new to the trace, and the step may be new to the trie."""
+    device = device or _device_of(inputs)
+    if device == "meta":
+        return _abstract(st, op, spec, inputs)
+    tr = st.trace_for(device)
+    base = len(tr.values)
+    fresh: list[Value] = []
+    refs: list[Any] = []
+    for v in inputs:
+        if v.trace is tr:
+            refs.append(v.index)
+            continue
+        if v.trace is DIRECT:
+            _undo(fresh)
+            return direct(st, op, spec, inputs)
+        if v.array is None:
+            _undo(fresh)
+            materialise(v, "a value of another thread or device")
+            return _record(st, op, spec, inputs, device)
+        refs.append(v.aval.plain if not v.requires_grad else v.aval.leaf if v.owner is not None else v.aval.graph)
+        v.trace, v.index = tr, base + len(fresh)
+        fresh.append(v)
+    key = (op, spec, *refs)
+    node = tr.cursor.children[st.grad].get(key)
+    if node is None:
+        try:
+            node = _extend(st, tr, key, op, spec, inputs, fresh)
+        except BaseException:
+            _undo(fresh)
+            raise
+        if node is RUNTIME:
+            _undo(fresh)
+            spec, inputs = _with_numbers_as_inputs(spec, inputs, device)
+            return _record(st, op, spec, inputs, device)
+    tr.values.extend(fresh)
+    tr.cursor = node
+    out = _outputs(tr, node)
+    if eager or len(tr.values) > MAX_PENDING:
+        from jtorch.engine.flush import flush
+
+        flush(tr, "eager mode" if eager else "too much is pending")
+    return out
+
+
+def _undo(fresh: list[Value]) -> None:
+    for v in fresh:
+        v.trace = None
+
+
+def _device_of(inputs: tuple[Value, ...]) -> str:
+    for v in inputs:
+        if v.aval.ndim:
+            return v.aval.device
+    return inputs[0].aval.device if inputs else "cpu"
+
+
+def _extend(
+    st: ThreadState, tr: Trace, key: tuple, op: Any, spec: tuple, inputs: tuple[Value, ...], fresh: list[Value]
+) -> Any:
+    """Add a step to the trie; returns its node, or RUNTIME where a number in ``spec`` has been seen to vary."""
+    global _node_count
+    cursor = tr.cursor
+    children = cursor.children[st.grad]
+    family = _family(op, spec)
+    if family is not None:
+        family = (op, family, *key[2:], st.grad)
+        seen = cursor.families.get(family)
+        if seen is not None:
+            if seen is not RUNTIME:
+                children.pop(seen, None)
+                cursor.families[family] = RUNTIME
+            return RUNTIME
+    fn = op.bind(spec)
+    results = infer(op, spec, fn, inputs)
+    avals = tuple(aval(tuple(s.shape), s.dtype, tr.device) for s in results)
+    wants = tuple(i for i, v in enumerate(inputs) if v.requires_grad and v.aval.inexact)
+    wanted = bool(wants) and st.grad and op.differentiable
+    grads = tuple(wanted and a.inexact for a in avals)
+    base = len(tr.values)
+    node = Node(
+        cursor,
+        op,
+        spec,
+        fn,
+        tuple(v.index for v in inputs),
+        tuple((v.index, k) for v, k in zip(inputs, key[2:], strict=True) if type(k) is not int),
+        base + len(fresh),
+        avals,
+        grads,
+        wants if wanted else (),
+        user_line(),
+    )
+    if children:
+        report.diverged(cursor, node)
+    if _node_count > MAX_NODES:
+        trace._roots.clear()
+        _node_count = 0
+    _node_count += 1
+    children[key] = node
+    if family is not None:
+        cursor.families[family] = key
+    return node
+
+
+def infer(op: Any, spec: tuple, fn: Any, inputs: tuple[Value, ...]) -> list[Any]:
+    """Shapes and dtypes of the results, by abstract evaluation."""
+    if op.infer is not None:
+        return op.infer(spec, inputs)
+    out = jax.eval_shape(fn, *[v.aval.struct() for v in inputs])
+    return list(out) if isinstance(out, (tuple, list)) else [out]
+
+
+def _family(op: Any, spec: tuple) -> tuple | None:
+    """``spec`` without the numbers in it that could be runtime inputs; None where it has none."""
+    if not any(is_number(s) and s[0] is not bool for s in spec) or not op.runtime_numbers:
+        return None
+    return tuple((s[0], None) if is_number(s) and s[0] is not bool else s for s in spec)
+
+
+def _with_numbers_as_inputs(spec: tuple, inputs: tuple[Value, ...], device: str) -> tuple[tuple, tuple[Value, ...]]:
+    """Turn the numbers of a spec into runtime inputs, in the order in which the bound function takes its arrays."""
+    rest = iter(inputs)
+    new_spec: list[Any] = []
+    new_inputs: list[Value] = []
+    for s in spec:
+        if is_number(s) and s[0] is not bool:
+            new_inputs.append(from_number(s[0](s[1]), device))
+            new_spec.append((RUNTIME, s[0]))
+            continue
+        for _ in range(arrays_in(s)):
+            new_inputs.append(next(rest))
+        new_spec.append(s)
+    return tuple(new_spec), tuple(new_inputs)
+
+
+def _abstract(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...]) -> Any:
+    """On the meta device there are shapes and dtypes only."""
+    results = infer(op, spec, op.bind(spec), inputs)
+    wanted = st.grad and op.differentiable and any(v.requires_grad for v in inputs)
+    out = []
+    for s in results:
+        a = aval(tuple(s.shape), s.dtype, "meta")
+        out.append(Value(None, a, None, -1, wanted and a.inexact))
+    if wanted:
+        autograd.attach(op, spec, inputs, out)
+    return out[0] if len(out) == 1 and not op.multi else out
+
+
+def direct(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...]) -> Any:
+    """Apply an op whose inputs hold JAX tracers: nothing is recorded, and all of JAX's transformations compose."""
+    arrays = [v.array if v.array is not None else materialise(v, "used under a JAX transformation") for v in inputs]
+    made = op.bind(spec)(*arrays)
+    several = isinstance(made, (tuple, list))
+    device = _device_of(inputs)
+    out = [_direct_value(array, device) for array in (made if several else (made,))]
+    wanted = st.grad and op.differentiable and any(v.requires_grad for v in inputs)
+    if wanted:
+        for v in out:
+            v.requires_grad = v.aval.inexact
+        autograd.attach(op, spec, inputs, out)
+    return out if several else out[0]
+
+
+def _direct_value(array: Any, device: str) -> Value:
+    v = from_array(array, device)
+    v.trace = DIRECT
+    return v
+
+
+def materialise(value: Value, why: str) -> Any:
+    """The array of a value; flushes the trace that it is pending in."""
+    if value.array is None:
+        from jtorch.engine.flush import flush_for
+
+        flush_for(value, why)
+    return value.array

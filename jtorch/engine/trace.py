@@ -1,0 +1,196 @@
+"""The trace: what has been recorded since the last flush, as a cursor in a trie of everything ever recorded.
+
+Recording an operation looks up its key among the cursor's children. The trie node it finds knows shapes and dtypes, so a
+program that was seen before costs a dictionary lookup an operation. The node a trace ends on is the cache key of its
+executable.
+"""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from jtorch.engine.aval import Aval, LeafKey
+from jtorch.engine.value import Value
+
+
+class Node:
+    """One recorded step: an operator, the positions of its inputs, and what comes out.
+
+    ``refs`` are positions in the trace's list of values; ``fresh`` are the leaves that entered with this step;
+    ``start`` is the position of the first output.
+    """
+
+    __slots__ = (
+        "parent", "op", "spec", "fn", "refs", "fresh", "start", "avals", "aval", "grads", "grad", "single",
+        "wants", "children", "families", "backwards", "programs", "where", "_producers", "_leaves", "end",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        parent: "Node | None",
+        op: Any,
+        spec: tuple,
+        fn: Callable | None,
+        refs: tuple[int, ...],
+        fresh: tuple[tuple[int, LeafKey], ...],
+        start: int,
+        avals: tuple[Aval, ...],
+        grads: tuple[bool, ...],
+        wants: tuple[int, ...],
+        where: str,
+    ) -> None:
+        self.parent = parent
+        self.op = op
+        self.spec = spec
+        self.fn = fn
+        self.refs = refs
+        self.fresh = fresh
+        self.start = start
+        self.avals = avals
+        self.grads = grads
+        self.single = len(avals) == 1 and not getattr(op, "multi", False)
+        self.aval = avals[0] if avals else None
+        self.grad = grads[0] if grads else False
+        self.wants = wants  # which inputs a gradient is wanted for
+        self.where = where  # the user's file:line when it was first recorded
+        self.end = start + len(avals)
+        self.children: tuple[dict, dict] = ({}, {})  # by key: recorded under no_grad, under grad
+        self.families: dict = {}  # key without its numbers -> the one key seen, or RUNTIME
+        self.backwards: dict = {}  # memoised backward passes that start here
+        self.programs: dict = {}  # executables of traces that end here, by live outputs and donated leaves
+        self._producers: Any = None
+        self._leaves: Any = None
+
+    def path(self) -> "list[Node]":
+        """The steps from the root to here."""
+        steps = []
+        node: Node | None = self
+        while node is not None and node.parent is not None:
+            steps.append(node)
+            node = node.parent
+        steps.reverse()
+        return steps
+
+    def producers(self) -> "list[Node | None]":
+        """For each position in the trace the step that made it (None for leaves); kept, as traces end on few nodes."""
+        if self._producers is None:
+            table: list[Node | None] = [None] * self.end
+            for step in self.path():
+                for i in range(step.start, step.end):
+                    table[i] = step
+            self._producers = table
+        return self._producers
+
+    def leaves(self) -> tuple[dict[int, LeafKey], bool]:
+        """Positions of the leaves of a trace that ends here, in order, and whether any step has checks."""
+        if self._leaves is None:
+            path = self.path()
+            self._leaves = ({i: k for step in path for i, k in step.fresh}, any(step.op.check is not None for step in path))
+        return self._leaves
+
+
+def new_root() -> Node:
+    """An empty trie."""
+    return Node(None, None, (), None, (), (), 0, (), (), (), "")
+
+
+class Trace:
+    """What one thread has recorded for one device since its last flush."""
+
+    __slots__ = ("device", "values", "cursor", "consumed", "nodes", "backward_seen", "state", "serial", "dead")
+
+    counter = 0
+
+    def __init__(self, device: str, root: Node, state: "ThreadState") -> None:
+        Trace.counter += 1
+        self.serial = Trace.counter
+        self.device = device
+        self.values: list[Value | None] = []
+        self.cursor = root
+        self.consumed: list[frozenset[int]] = []  # starts of the steps whose graph backward has freed
+        self.nodes: dict[int, Any] = {}  # start -> the GradNode built for that step
+        self.backward_seen = False
+        self.state = state
+        self.dead = False
+
+
+_roots: dict[str, Node] = {}
+_roots_lock = threading.Lock()
+
+
+def root_of(device: str) -> Node:
+    """The trie of a device."""
+    root = _roots.get(device)
+    if root is None:
+        with _roots_lock:
+            root = _roots.setdefault(device, new_root())
+    return root
+
+
+class ThreadState:
+    """What each thread has of its own: its traces, and the autograd modes."""
+
+    __slots__ = ("trace", "traces", "grad", "inference", "autocast", "saved_hooks", "anomaly")
+
+    def __init__(self) -> None:
+        self.traces: dict[str, Trace] = {}
+        self.trace: Trace | None = None  # the one used last
+        self.grad = True
+        self.inference = False
+        self.autocast: Any = None
+        self.saved_hooks: list = []
+        self.anomaly = False
+
+    def trace_for(self, device: str) -> Trace:
+        """The open trace of a device; it becomes the current one."""
+        trace = self.traces.get(device)
+        if trace is None:
+            trace = self.traces[device] = Trace(device, root_of(device), self)
+        self.trace = trace
+        return trace
+
+    def trace_is(self, trace: Trace) -> bool:
+        """Whether ``trace`` is open in this thread."""
+        return self.traces.get(trace.device) is trace
+
+    @contextmanager
+    def mode(self, grad: bool) -> Iterator[None]:
+        """Run a block with recording for backward on or off."""
+        before, self.grad = self.grad, grad
+        try:
+            yield
+        finally:
+            self.grad = before
+
+    def close(self, trace: Trace) -> None:
+        """Take a trace off, as it is being flushed: what comes next starts a new one."""
+        if self.traces.get(trace.device) is trace:
+            del self.traces[trace.device]
+        if self.trace is trace:
+            self.trace = None
+
+
+class _Local(threading.local):
+    def __init__(self) -> None:
+        self.state = ThreadState()
+
+
+_local = _Local()
+
+
+def state() -> ThreadState:
+    """The calling thread's state."""
+    return _local.state
+
+
+_HERE = __file__.rsplit("/", 2)[0]
+
+
+def user_line() -> str:
+    """``file:line`` of the innermost frame outside jtorch."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame = frame.f_back  # type: ignore[assignment]
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "?"

@@ -1,0 +1,75 @@
+"""Values: arrays that exist, and arrays that a trace has promised."""
+
+import weakref
+from typing import TYPE_CHECKING, Any, Protocol
+
+import jax
+import numpy as np
+
+from jtorch.engine.aval import Aval, aval, number_aval
+from jtorch.engine.devices import name_of
+
+if TYPE_CHECKING:
+    from jtorch.engine.autograd import GradNode
+    from jtorch.engine.trace import Trace
+
+
+class Leaf(Protocol):
+    """What owns a value that gradients are accumulated for."""
+
+    def _accumulate(self, grad: "Value") -> None: ...
+
+
+class Value:
+    """One array of the program: immutable, materialised (``array`` is set) or pending (``array`` is None).
+
+    ``trace`` and ``index`` say where it stands in the trace that last saw it. ``trace`` is :data:`DIRECT` when the array
+    is a JAX tracer: then operators apply at once and nothing is recorded.
+    """
+
+    __slots__ = ("array", "aval", "trace", "index", "requires_grad", "__dict__", "__weakref__")
+
+    owner: "weakref.ref[Leaf] | None" = None  # the leaf tensor whose gradient this value's cotangent is
+    node: "GradNode | None" = None  # the backward graph behind it, once it stands outside a trace
+    output: int = 0  # which of the node's outputs it is
+    overwritten: bool = False  # an in-place write has replaced it in its storage
+    source: "Value | None" = None  # the base value that it is a view of
+    hooked: bool = False
+
+    def __init__(self, array: Any, aval: Aval, trace: "Trace | None", index: int, requires_grad: bool) -> None:
+        self.array = array
+        self.aval = aval
+        self.trace = trace
+        self.index = index
+        self.requires_grad = requires_grad
+
+    def __repr__(self) -> str:
+        state = "pending" if self.array is None else "ready"
+        return f"<Value {self.aval} {state}{' grad' if self.requires_grad else ''}>"
+
+
+class _Direct:
+    """Marks values whose arrays are JAX tracers."""
+
+    def __repr__(self) -> str:
+        return "DIRECT"
+
+
+DIRECT: Any = _Direct()
+
+
+def from_array(array: Any, device: str | None = None) -> Value:
+    """A materialised value around a JAX array, a JAX tracer or a NumPy array (taken as it is, never copied).
+
+    ``device`` names the device that a NumPy array is to be used on; a JAX array knows its own.
+    """
+    if isinstance(array, jax.core.Tracer):
+        return Value(array, aval(tuple(array.shape), np.dtype(array.dtype), device or "cpu"), DIRECT, -1, False)
+    if device is None:
+        device = name_of(next(iter(array.devices()))) if isinstance(array, jax.Array) else "cpu"
+    return Value(array, aval(tuple(array.shape), array.dtype, device), None, -1, False)
+
+
+def from_number(value: bool | int | float | complex, device: str) -> Value:
+    """A Python number as a runtime input of the next program."""
+    return Value(value, number_aval(value, device), None, -1, False)
