@@ -1,0 +1,32 @@
+"""Functions that carry their own derivatives, where torch's convention is not the one JAX would take."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
+
+
+def with_partials(*partials: Callable | None) -> Callable[[Callable], Callable]:
+    """Decorate an elementwise function: ``partials`` says, for each argument, the partial derivative by it.
+
+    A partial is called as ``partial(result, *arguments)``; None stands for a derivative that is 0 everywhere. Each is
+    only computed for an argument that is differentiated, so that a NaN in one does not spoil the others.
+    """
+
+    def decorate(fn: Callable) -> Callable:
+        def rule(primals: tuple, tangents: tuple) -> tuple[Any, Any]:
+            result = function(*primals)
+            step = jnp.zeros_like(result)
+            for partial, tangent in zip(partials, tangents, strict=True):
+                if partial is not None and not isinstance(tangent, SymbolicZero):
+                    step += (partial(result, *primals) * tangent).astype(result.dtype)
+            return result, step
+
+        function = jax.custom_jvp(fn)
+        function.defjvp(rule, symbolic_zeros=True)
+        return wraps(fn)(lambda *args: function(*args))
+
+    return decorate

@@ -1,0 +1,536 @@
+"""Arithmetic of two or more tensors, element by element.
+
+Functions here are written so that NumPy arrays and JAX arrays both go through, wherever that can be: the same code then
+serves as ``host``.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jtorch.ops import promotion
+from jtorch.ops.derivatives import with_partials
+from jtorch.ops.errors import FLOATS, INEXACT, INTS, NUMBERS, NUMERIC, REAL, only, scalar_type, unsupported
+from jtorch.ops.promotion import BOOL, COMPLEX, FLOAT, INT, category
+from jtorch.ops.table import OpDef, op
+
+
+def binary(name: str, impl: Callable, host: Callable | None, doc: str, **fields: Any) -> OpDef:
+    """Declare ``name(Tensor self, Tensor other) -> Tensor``; without ``promote`` both come in their common dtype."""
+    fields = {"promote": "common", "inplace": True} | fields
+    definition = op(f"{name}(Tensor self, Tensor other) -> Tensor", host=host, **fields)(impl)
+    definition.__doc__ = doc
+    return definition
+
+
+def module_of(*arrays: Any) -> Any:
+    """``jax.numpy`` where an array is JAX's, else ``numpy``."""
+    return jnp if any(isinstance(a, jax.Array) for a in arrays) else np
+
+
+def together(*operands: Any) -> list:
+    """Arrays and Python numbers in their common dtype, for operators that have to look at them before promotion."""
+    dtype = promotion.result_type(*operands)
+    xp = module_of(*operands)
+    return [xp.asarray(_number(x, dtype)) if _is_number(x) else promotion.cast(x, dtype) for x in operands]
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, (bool, int, float, complex))
+
+
+def _number(x: Any, dtype: np.dtype) -> np.ndarray:
+    """A Python number as an array; what an integer dtype cannot hold wraps around."""
+    return np.asarray(x).astype(dtype) if dtype.kind in "iu" else np.asarray(x, dtype)
+
+
+def _kind(x: Any) -> int:
+    """The category of an array or number."""
+    return category(promotion.result_type(x))
+
+
+# --- addition and multiplication ------------------------------------------------------------------------------------
+
+
+def _check_factor(dtype: np.dtype, factor: Any, name: str = "alpha") -> None:
+    have, kind = category(dtype), _kind(factor)
+    if kind == BOOL and have != BOOL:
+        raise RuntimeError(f"Boolean {name} only supported for Boolean results.")
+    if kind >= FLOAT and have <= INT:
+        raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
+    if kind == COMPLEX and have != COMPLEX:
+        raise RuntimeError(f"For non-complex input tensors, argument {name} must not be a complex number.")
+
+
+def _scaled(x: Any, factor: Any) -> Any:
+    """``factor * x`` in the dtype of x."""
+    if isinstance(factor, int) and factor == 1:
+        return x
+    return x & module_of(x).asarray(factor, np.bool_) if category(x.dtype) == BOOL else x * factor
+
+
+def _add(self: Any, other: Any, *, alpha: Any = 1) -> Any:
+    """``self + alpha * other``; of bools, their disjunction."""
+    _check_factor(self.dtype, alpha)
+    return self | _scaled(other, alpha) if category(self.dtype) == BOOL else self + _scaled(other, alpha)
+
+
+def _sub(self: Any, other: Any, *, alpha: Any = 1) -> Any:
+    """``self - alpha * other``; bools raise RuntimeError."""
+    bools = [_kind(x) == BOOL for x in (self, other)]
+    if all(bools):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+            "operator instead."
+        )
+    if any(bools):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
+            "use the `~` or `logical_not()` operator instead."
+        )
+    self, other = together(self, other)
+    _check_factor(self.dtype, alpha)
+    return self - _scaled(other, alpha)
+
+
+def _rsub(self: Any, other: Any, *, alpha: Any = 1) -> Any:
+    """``other - alpha * self``; bools raise RuntimeError."""
+    return _sub(other, self, alpha=alpha)
+
+
+def _mul(self: Any, other: Any) -> Any:
+    """``self * other``; of bools, their conjunction."""
+    return self & other if category(self.dtype) == BOOL else self * other
+
+
+_ALPHA = "(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor"
+op(f"add{_ALPHA}", promote="common", inplace=True, host=_add)(_add)
+op(f"sub{_ALPHA}", inplace=True, host=_sub, aliases="subtract")(_sub)
+op(f"rsub{_ALPHA}", expose="torch", out=False, host=_rsub, grad_name="RsubBackward1")(_rsub)
+op(
+    "mul(Tensor self, Tensor other) -> Tensor",
+    promote="common",
+    inplace=True,
+    host=_mul,
+    saves="self other",
+    aliases="multiply",
+)(_mul)
+
+
+@op(
+    "addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+    promote="common",
+    inplace=True,
+    saves="tensor1 tensor2",
+    autocast="promote",
+)
+@only(NUMBERS, "addcmul_cpu_out")
+def addcmul(self, tensor1, tensor2, *, value=1):
+    """``self + value * tensor1 * tensor2``."""
+    _check_factor(self.dtype, value, "value")
+    return self + _scaled(tensor1 * tensor2, value)
+
+
+_INTEGER_ADDCDIV = RuntimeError(
+    "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true "
+    "division of tensor1 and tensor2. Its former result is (input + value * torch.trunc(tensor1 / tensor2))."
+)
+
+
+@op(
+    "addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+    promote="common",
+    inplace=True,
+    saves="tensor1 tensor2",
+    autocast="promote",
+)
+@only(INEXACT, _INTEGER_ADDCDIV)
+def addcdiv(self, tensor1, tensor2, *, value=1):
+    """``self + value * tensor1 / tensor2``, of floats."""
+    _check_factor(self.dtype, value, "value")
+    return self + _scaled(tensor1 / tensor2, value)
+
+
+_CPP_NAMES = {"Long": "long int", "ComplexFloat": "c10::complex<float>", "ComplexDouble": "c10::complex<double>"}
+
+
+def _cpp_name(dtype: Any) -> str:
+    name = scalar_type(dtype)
+    return _CPP_NAMES.get(name) or (f"c10::{name}" if name in ("Half", "BFloat16") else name.lower())
+
+
+def _lerp(self: Any, end: Any, weight: Any) -> Any:
+    """``self + weight * (end - self)``, for operands of one dtype."""
+    for name, x in (("end", end), ("weight", weight)):
+        if hasattr(x, "dtype") and x.dtype != self.dtype and (name == "end" or x.ndim):
+            raise RuntimeError(
+                f"expected dtype {_cpp_name(self.dtype)} for `{name}` but got dtype {_cpp_name(x.dtype)}"
+            )
+    if category(self.dtype) not in INEXACT:
+        raise unsupported("lerp_kernel_scalar", self.dtype)
+    weight = jnp.asarray(weight, self.dtype)
+    near = lax.abs(weight) if category(self.dtype) == COMPLEX else weight
+    # Counted from the nearer end, so that weight 1 gives the end itself.
+    return jnp.where(near < 0.5, self + weight * (end - self), end - (end - self) * (1 - weight))
+
+
+op("lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor", inplace=True)(_lerp)
+op(
+    "lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor",
+    inplace=True,
+    saves="self end weight",
+    grad_name="LerpBackward1",
+)(_lerp)
+
+# --- division -------------------------------------------------------------------------------------------------------
+
+
+def _true_divide(self: Any, other: Any) -> Any:
+    """``self / other``, in floats."""
+    return self / other
+
+
+def _divided_by_zero(self: Any, other: Any) -> list:
+    """Dividing integers by 0 is an error; floats give inf and NaN."""
+    return [((other == 0).any(), RuntimeError, "ZeroDivisionError")] if category(other.dtype) == INT else []
+
+
+def _floor_quotient(x: Any, y: Any) -> Any:
+    """The whole number below x/y. For floats: x less its remainder is a multiple of y, up to one rounding."""
+    if category(x.dtype) == INT:
+        return jnp.floor_divide(x, y)
+    rest = _fmod(x, y)
+    quotient = (x - rest) / y
+    quotient = jnp.where((rest != 0) & ((y < 0) != (rest < 0)), quotient - 1, quotient)
+    below = lax.floor(quotient)
+    whole = jnp.where(quotient - below > 0.5, below + 1, below)
+    ratio = x / y
+    return jnp.where(y == 0, ratio, jnp.where(quotient == 0, jnp.copysign(0 * whole, ratio), whole))
+
+
+def _trunc_quotient(x: Any, y: Any) -> Any:
+    return lax.div(*jnp.broadcast_arrays(x, y)) if category(x.dtype) == INT else jnp.trunc(x / y)
+
+
+def _quotient(mode: str, x: Any, y: Any) -> Any:
+    if category(x.dtype) not in NUMERIC:
+        raise unsupported(f"div_{mode}_cpu", x.dtype)
+    return {"floor": _floor_quotient, "trunc": _trunc_quotient}[mode](lax.stop_gradient(x), lax.stop_gradient(y))
+
+
+op(
+    "div(Tensor self, Tensor other) -> Tensor",
+    promote="float",
+    inplace=True,
+    host=_true_divide,
+    saves="self other",
+    aliases="divide true_divide",
+)(_true_divide)
+
+
+@op(
+    "div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor",
+    promote="common",
+    inplace=True,
+    check=lambda self, other, *, rounding_mode: _divided_by_zero(self, other) if rounding_mode else [],
+    saves="self other",
+    grad_name="DivBackward2",
+    aliases="divide",
+)
+def div_mode(self, other, *, rounding_mode):
+    """``self / other``, rounded down (``"floor"``) or towards 0 (``"trunc"``) in the operands' dtype."""
+    if rounding_mode is None:
+        dtype = promotion.to_float(self.dtype)
+        return promotion.cast(self, dtype) / promotion.cast(other, dtype)
+    if rounding_mode not in ("floor", "trunc"):
+        raise RuntimeError(
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
+        )
+    return _quotient(rounding_mode, self, other)
+
+
+@op(
+    "floor_divide(Tensor self, Tensor other) -> Tensor",
+    promote="common",
+    inplace=True,
+    host=only(NUMERIC, "div_floor_cpu")(np.floor_divide),
+    check=_divided_by_zero,
+    differentiable=False,
+)
+def floor_divide(self, other):
+    """``self / other`` rounded down, in the operands' dtype."""
+    return _quotient("floor", self, other)
+
+
+def _fmod(x: Any, y: Any) -> Any:
+    return lax.rem(*jnp.broadcast_arrays(x, y))
+
+
+for _name, _fn, _host, _doc in (
+    ("remainder", jnp.remainder, np.remainder, "What division rounded down leaves: the sign is that of ``other``."),
+    ("fmod", _fmod, np.fmod, "What division rounded towards 0 leaves: the sign is that of ``self``."),
+):
+    _guard = only(NUMERIC, f"{_name}_cpu")
+    _grad = f"{_name.capitalize()}Backward1"
+    binary(_name, _guard(_fn), _guard(_host), _doc, check=_divided_by_zero, saves="self other", grad_name=_grad)
+
+# --- powers ---------------------------------------------------------------------------------------------------------
+
+
+def _pow_by_base(result: Any, x: Any, y: Any) -> Any:
+    return jnp.where(y == 0, 0, y * _float_pow(x, jnp.where(y == 0, 1, y) - 1))
+
+
+def _pow_by_exponent(result: Any, x: Any, y: Any) -> Any:
+    still = (x == 0) & (jnp.real(y) >= 0)
+    return jnp.where(still, 0, result * lax.log(jnp.where(still, 1, x)))
+
+
+@with_partials(_pow_by_base, _pow_by_exponent)
+def _float_pow(x: Any, y: Any) -> Any:
+    """Torch's conventions: x**0 does not move with x, and 0**y does not move with y >= 0."""
+    return lax.pow(*jnp.broadcast_arrays(x, y))
+
+
+def _int_pow(x: Any, y: Any) -> Any:
+    """Integer powers; a negative exponent leaves 1 and -1, and makes 0 of the rest."""
+    if y.dtype.kind == "u":
+        return jnp.power(x, y)
+    inverse = jnp.where(x == 1, 1, jnp.where(x == -1, jnp.where(y % 2 == 0, 1, -1), 0)).astype(x.dtype)
+    return jnp.where(y < 0, inverse, jnp.power(x, jnp.maximum(y, 0)))
+
+
+def _pow(x: Any, y: Any) -> Any:
+    """x to the power of y, both of one dtype."""
+    kind = category(x.dtype)
+    if kind == BOOL:
+        raise unsupported("pow", x.dtype)
+    if module_of(x, y) is np:
+        return np.power(x, y) if kind >= FLOAT else np.asarray(_int_pow(jnp.asarray(x), jnp.asarray(y)))
+    return _int_pow(x, y) if kind == INT else _float_pow(x, y)
+
+
+_UNROLLED = 8  # whole exponents up to this size are products
+
+
+def _pow_number(self: Any, exponent: Any) -> Any:
+    """``self ** exponent``. Integers to a negative integer power raise RuntimeError."""
+    x, y = together(self, exponent)
+    kind = category(x.dtype)
+    if not _is_number(exponent) or kind == BOOL or isinstance(exponent, complex):
+        return _pow(x, y)
+    if kind == INT and exponent < 0:
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
+    if module_of(x) is np:
+        return np.power(x, y)
+    if kind == INT or (float(exponent).is_integer() and -_UNROLLED <= exponent <= _UNROLLED):
+        return lax.integer_pow(x, int(exponent))
+    if exponent in (0.5, -0.5):
+        return lax.sqrt(x) if exponent > 0 else lax.rsqrt(x)
+    return _pow(x, y)
+
+
+def _pow_base(self: Any, exponent: Any) -> Any:
+    """``self ** exponent`` with a number for the base."""
+    return _pow(*together(self, exponent))
+
+
+op(
+    "pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor",
+    inplace=True,
+    host=_pow_number,
+    saves="self",
+    autocast="fp32",
+)(_pow_number)
+
+
+@op(
+    "pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor",
+    promote="common",
+    inplace=True,
+    host=_pow,
+    saves="self exponent",
+    autocast="fp32",
+    grad_name="PowBackward1",
+)
+def pow_tensor(self, exponent):
+    """``self ** exponent``. Of integers, a negative power of anything but 1 and -1 is 0."""
+    return _pow(self, exponent)
+
+
+op(
+    "pow.Scalar(Scalar self, Tensor exponent) -> Tensor",
+    expose="torch",
+    host=_pow_base,
+    saves="result",
+    autocast="fp32",
+    grad_name="PowBackward2",
+)(_pow_base)
+
+
+@op(
+    "float_power(Tensor self, Tensor exponent) -> Tensor",
+    inplace=True,
+    saves="self exponent",
+    grad_name="PowBackward1",
+)
+def float_power(self, exponent):
+    """``self ** exponent`` in float64, or in complex128 where an operand is complex."""
+    wide = np.dtype(np.complex128 if category(promotion.result_type(self, exponent)) == COMPLEX else np.float64)
+    x = promotion.cast(self, wide)
+    return _pow_number(x, exponent) if _is_number(exponent) else _pow(x, promotion.cast(exponent, wide))
+
+
+# --- the larger and the smaller -------------------------------------------------------------------------------------
+
+
+def _fmax(x: Any, y: Any) -> Any:
+    xp = module_of(x, y)
+    return xp.where((x >= y) | xp.isnan(y), x, y)
+
+
+def _fmin(x: Any, y: Any) -> Any:
+    xp = module_of(x, y)
+    return xp.where((x <= y) | xp.isnan(y), x, y)
+
+
+for _name, _fn, _host, _doc in (
+    ("maximum", jnp.maximum, np.maximum, "The larger of two elements, or NaN. Equal ones share the gradient."),
+    ("minimum", jnp.minimum, np.minimum, "The smaller of two elements, or NaN. Equal ones share the gradient."),
+    ("fmax", _fmax, _fmax, "The larger of two elements, or the one that is a number."),
+    ("fmin", _fmin, _fmin, "The smaller of two elements, or the one that is a number."),
+):
+    _guard = only(REAL, RuntimeError(f"{_name} not implemented for complex tensors."))
+    binary(_name, _guard(_fn), _guard(_host), _doc, inplace=False, saves="self other")
+
+
+def _clamp(self: Any, min: Any = None, max: Any = None) -> Any:
+    """Each element, or the bound that it passes; NaN where one of them is. At a bound the element has the gradient."""
+    if min is None and max is None:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    x, *bounds = together(*(a for a in (self, min, max) if a is not None))
+    if category(x.dtype) == COMPLEX:
+        raise NotImplementedError("clamp is not supported for complex types")
+    if category(x.dtype) == BOOL:
+        raise unsupported("clamp_cpu", x.dtype)
+    xp = module_of(x, *bounds)
+    sides = [side for side, given in ((xp.less, min), (xp.greater, max)) if given is not None]
+    for beyond, bound in zip(sides, bounds, strict=True):
+        past = beyond(x, bound)
+        x = xp.where(past if category(x.dtype) == INT else past | xp.isnan(bound), bound, x)
+    return x
+
+
+def _clamp_max(self: Any, max: Any) -> Any:
+    return _clamp(self, None, max)
+
+
+for _schema, _fn, _fields in (
+    (
+        "clamp(Tensor self, Scalar? min=None, Scalar? max=None)",
+        _clamp,
+        {"aliases": "clip", "grad_name": "ClampBackward1"},
+    ),
+    ("clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None)", _clamp, {"aliases": "clip"}),
+    ("clamp_min(Tensor self, Scalar min)", _clamp, {}),
+    ("clamp_min.Tensor(Tensor self, Tensor min)", _clamp, {"grad_name": "ClampMinBackward1"}),
+    ("clamp_max(Tensor self, Scalar max)", _clamp_max, {}),
+    ("clamp_max.Tensor(Tensor self, Tensor max)", _clamp_max, {"grad_name": "ClampMaxBackward1"}),
+):
+    op(f"{_schema} -> Tensor", inplace=True, host=_fn, saves="self", **_fields)(_fn).__doc__ = _clamp.__doc__
+
+# --- pairs of floats ------------------------------------------------------------------------------------------------
+
+
+@with_partials(lambda result, x, y: jnp.where(x == 0, 0, result / jnp.where(x == 0, 1, x)), None)
+def _copysign(x: Any, y: Any) -> Any:
+    return jnp.copysign(x, y)
+
+
+@with_partials(lambda result, x, y: (x != y).astype(result.dtype), None)
+def _nextafter(x: Any, y: Any) -> Any:
+    return jnp.nextafter(x, y)
+
+
+def _over_square(a: Any, x: Any, y: Any) -> Any:
+    """a over the squared distance from the origin; 0 at the origin, whose angle is taken not to move."""
+    size = x * x + y * y
+    return jnp.where(size == 0, 0, a / jnp.where(size == 0, 1, size))
+
+
+@with_partials(lambda angle, y, x: _over_square(x, x, y), lambda angle, y, x: _over_square(-y, x, y))
+def _atan2(y: Any, x: Any) -> Any:
+    return lax.atan2(*jnp.broadcast_arrays(y, x))
+
+
+@with_partials(lambda size, x, y: x / size, lambda size, x, y: y / size)
+def _hypot(x: Any, y: Any) -> Any:
+    return jnp.hypot(x, y)
+
+
+def _logaddexp(x: Any, y: Any) -> Any:
+    return jnp.logaddexp(x, y)
+
+
+def _logaddexp2(x: Any, y: Any) -> Any:
+    return jnp.logaddexp2(x, y)
+
+
+for _name, _kinds, _fn, _host, _doc, _fields in (
+    (
+        "copysign",
+        REAL,
+        _copysign,
+        np.copysign,
+        "The size of ``self`` with the sign of ``other``.",
+        {"promote": "float"},
+    ),
+    ("nextafter", FLOATS, _nextafter, np.nextafter, "The float next to ``self`` on the way to ``other``.", {}),
+    (
+        "atan2",
+        REAL,
+        _atan2,
+        np.arctan2,
+        "The angle of the point (other, self).",
+        {"promote": "float", "aliases": "arctan2", "autocast": "promote"},
+    ),
+    ("hypot", FLOATS, _hypot, np.hypot, "``sqrt(self**2 + other**2)`` without overflow.", {}),
+    ("logaddexp", INEXACT, _logaddexp, None, "``log(exp(self) + exp(other))``.", {"inplace": False}),
+    ("logaddexp2", FLOATS, _logaddexp2, None, "``log2(2**self + 2**other)``.", {"inplace": False}),
+):
+    _guard = only(_kinds, f"{_name}_cpu")
+    binary(_name, _guard(_fn), _host and _guard(_host), _doc, **({"saves": "self other"} | _fields))
+
+
+@op("ldexp.Tensor(Tensor self, Tensor other) -> Tensor", inplace=True, saves="other result")
+def ldexp(self, other):
+    """``self * 2**other``, in floats; exact where ``other`` is whole numbers."""
+    dtype = promotion.to_float(promotion.result_type(self, other))
+    x = promotion.cast(self, dtype)
+    if _kind(other) <= INT and category(dtype) == FLOAT:
+        return jnp.ldexp(x, promotion.cast(other, np.dtype(np.int32)))
+    return x * _float_pow(jnp.asarray(2, dtype), promotion.cast(other, dtype))
+
+
+# --- whole numbers --------------------------------------------------------------------------------------------------
+
+for _name, _fn, _host, _doc in (
+    ("gcd", jnp.gcd, np.gcd, "The greatest common divisor, not negative."),
+    ("lcm", jnp.lcm, np.lcm, "The least common multiple, not negative."),
+):
+    _guard = only(INTS, f"{_name}_cpu")
+    binary(_name, _guard(_fn), _guard(_host), _doc, differentiable=False)
+
+
+@op("heaviside(Tensor self, Tensor values) -> Tensor", inplace=True, differentiable=False)
+def heaviside(self, values):
+    """0 where ``self`` is negative, 1 where it is positive, and ``values`` at 0."""
+    if COMPLEX in (category(self.dtype), category(values.dtype)):
+        raise RuntimeError("heaviside is not yet implemented for complex tensors.")
+    if self.dtype != values.dtype:
+        raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
+    return jnp.where(self == 0, values, (self > 0).astype(self.dtype))
