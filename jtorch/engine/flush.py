@@ -115,13 +115,13 @@ def _run(tr: Trace, values: list[Value | None], cursor: trace.Node, why: str, ow
     for i in leaves:
         v: Any = values[i]
         kind = type(v.array)
-        if kind is np.ndarray:
-            v.array = jax.device_put(v.array, jax_device(device))
-            args.append(v.array)
-        elif kind in NUMBERS:
+        if kind in NUMBERS:
             args.append(v.array)
         elif v.aval.device != device:
             args.append(jax.device_put(v.array, jax_device(device)))
+        elif kind is np.ndarray:
+            v.array = jax.device_put(v.array, jax_device(device))
+            args.append(v.array)
         else:
             if own and i not in kept and _array_held(v) <= _ARRAY_HELD:
                 donate.append(i)

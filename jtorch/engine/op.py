@@ -69,7 +69,7 @@ class EngineOp(Protocol):
 
     ``bind(spec)`` is the pure function of the input arrays. ``multi`` says that it returns several arrays even if it is
     one. ``saved(spec, wants)`` gives the positions of the inputs that torch keeps for backward, -1 for the result. ``infer(spec, inputs)`` gives the results' shapes without evaluating, where that is cheap to know, else it is None.
-    ``runtime_numbers`` allows numbers in a spec to become runtime inputs.
+    ``runtime_numbers`` allows numbers in a spec to become runtime inputs. ``forced`` makes the result require a gradient although no input does: the caller then says where it stands.
     """
 
     name: str
@@ -79,6 +79,7 @@ class EngineOp(Protocol):
     grad_name: str
     infer: Callable | None
     check: Callable | None
+    forced: bool
 
     def bind(self, spec: tuple) -> Callable[..., Any]: ...
 
@@ -101,6 +102,7 @@ class Primitive:
         differentiable: bool = True,
         infer: Callable | None = None,
         grad_name: str | None = None,
+        forced: bool = False,
     ) -> None:
         self.name = name
         self.make = make
@@ -108,6 +110,7 @@ class Primitive:
         self.differentiable = differentiable
         self.infer = infer
         self.grad_name = grad_name or name
+        self.forced = forced
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"

@@ -63,6 +63,12 @@ def _record(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...], de
         if v.trace is tr:
             refs.append(v.index)
             continue
+        if v.aval.device != device and v.aval.ndim:
+            _undo(fresh)
+            raise RuntimeError(
+                "Expected all tensors to be on the same device, but found at least two devices, "
+                f"{device} and {v.aval.device}! (when checking argument in {op.name})"
+            )
         if v.trace is DIRECT:
             _undo(fresh)
             return direct(st, op, spec, inputs)
@@ -128,7 +134,7 @@ def _extend(
     avals = tuple(aval(tuple(s.shape), s.dtype, tr.device) for s in results)
     wants = tuple(i for i, v in enumerate(inputs) if v.requires_grad and v.aval.inexact)
     wanted = bool(wants) and st.grad and op.differentiable
-    grads = tuple(wanted and a.inexact for a in avals)
+    grads = tuple((wanted or op.forced) and a.inexact for a in avals)
     base = len(tr.values)
     node = Node(
         cursor,
@@ -140,7 +146,7 @@ def _extend(
         base + len(fresh),
         avals,
         grads,
-        wants if wanted else (),
+        wants if wanted and not op.forced else (),
         user_line(),
     )
     if children:

@@ -65,7 +65,10 @@ class OpDef:
         self.aliases: tuple[str, ...] = ()
         self.runtime_numbers = not self.static and any(p.kind in ("Scalar", "Tensor") for p in schema.params)
         self.infer = None
+        self.forced = False
         self.multi = len(schema.returns) > 1 or schema.returns_list
+        self.numbers = self.promote_args or ()  # tensor arguments for which a Python number may stand
+        self.plain = not (self.multi or self.view or self.dynamic)
         names = self.promote_args
         self._promoted = [p.is_tensor and (names is None or p.name in names) for p in schema.params]
         self._kwonly = [p.name if p.kwonly else None for p in schema.params]

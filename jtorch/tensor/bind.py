@@ -1,0 +1,409 @@
+"""From the op table to Python: a function, a method, an in-place and an ``out=`` variant for each declaration.
+
+For each operator a small Python function with the schema's own parameters is generated, so that CPython does the argument
+binding. It turns tensors into values and the rest into a spec, and hands both to :mod:`jtorch.tensor.call`.
+"""
+
+import keyword
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from jtorch.engine.op import LIST, NUMBERS, T, number
+from jtorch.engine.value import Value
+from jtorch.ops.schema import REQUIRED, Param
+from jtorch.ops.table import TABLE, OpDef
+from jtorch.tensor import call
+from jtorch.tensor.convert import value_of
+from jtorch.tensor.device import engine_name
+from jtorch.tensor.dtype import to_numpy_dtype
+from jtorch.tensor.size import Size
+from jtorch.tensor.tensor import Tensor
+
+Namespace = dict[str, Callable]
+
+
+class Mismatch(TypeError):
+    """The arguments do not fit a signature; another overload may fit."""
+
+
+# -- one converter a kind of parameter; each gets the argument, the parameter's name and the operator's
+
+
+def _type_error(op: str, name: str, kind: str, x: Any) -> Mismatch:
+    return Mismatch(f"{op}(): argument '{name}' must be {kind}, not {type(x).__name__}")
+
+
+def tensor_arg(x: Any, name: str, op: str, like: Value | None = None) -> tuple[Any, Value | None]:
+    """A tensor argument as (spec entry, value): a Tensor, a number, or a NumPy scalar."""
+    if isinstance(x, Tensor):
+        return T, x._value
+    if type(x) in NUMBERS:
+        return number(x), None
+    if isinstance(x, np.generic):
+        return number(x.item()), None
+    if isinstance(x, NUMBERS):
+        return number(next(k for k in NUMBERS if isinstance(x, k))(x)), None
+    made = value_of(x)
+    if made is None:
+        raise _type_error(op, name, "Tensor", x)
+    return T, made
+
+
+def strict_tensor_arg(x: Any, name: str, op: str) -> Value:
+    """A tensor argument that must be a Tensor."""
+    if isinstance(x, Tensor):
+        return x._value
+    made = value_of(x)
+    if made is None:
+        raise _type_error(op, name, "Tensor", x)
+    return made
+
+
+def tensors_arg(x: Any, name: str, op: str, values: list, optional: bool) -> tuple:
+    """A list of tensors as a spec entry; their values are appended to ``values``."""
+    if isinstance(x, Tensor) or not isinstance(x, (list, tuple)):
+        raise _type_error(op, name, "tuple of Tensors", x)
+    entry: list[Any] = [LIST]
+    for i, each in enumerate(x):
+        if each is None and optional:
+            entry.append(None)
+            continue
+        if not isinstance(each, Tensor):
+            raise Mismatch(f"expected Tensor as element {i} in argument 0, but got {type(each).__name__}")
+        entry.append(T)
+        values.append(each._value)
+    return tuple(entry)
+
+
+def int_arg(x: Any, name: str, op: str) -> int:
+    """An int: Python's, NumPy's, or a tensor of one integer element."""
+    if type(x) is int:
+        return x
+    if isinstance(x, bool) or isinstance(x, float) or not hasattr(x, "__index__"):
+        raise _type_error(op, name, "int", x)
+    return x.__index__()
+
+
+def ints_arg(x: Any, name: str, op: str, size: int | None) -> tuple[int, ...]:
+    """A tuple of ints; one int stands for ``size`` equal ones."""
+    if type(x) is int:
+        return (x,) * (size or 1)
+    if isinstance(x, Tensor) and x.ndim == 0 or not isinstance(x, (list, tuple, Tensor, np.ndarray, range)):
+        return (int_arg(x, name, op),) * (size or 1)
+    return tuple([i if type(i) is int else int_arg(i, name, op) for i in x])
+
+
+def float_arg(x: Any, name: str, op: str) -> float:
+    """A float: any real number, or a tensor of one element."""
+    if type(x) is float:
+        return x
+    if isinstance(x, (int, float, np.floating, np.integer)) or (isinstance(x, Tensor) and x.numel() == 1):
+        return float(x)
+    raise _type_error(op, name, "float", x)
+
+
+def floats_arg(x: Any, name: str, op: str, size: int | None) -> tuple[float, ...]:
+    """A tuple of floats."""
+    return tuple(float_arg(i, name, op) for i in x) if isinstance(x, (list, tuple)) else (float_arg(x, name, op),)
+
+
+def bool_arg(x: Any, name: str, op: str) -> bool:
+    """A bool."""
+    if x is True or x is False:
+        return x
+    if isinstance(x, (int, np.bool_)) or (isinstance(x, Tensor) and x.numel() == 1):
+        return bool(x)
+    raise _type_error(op, name, "bool", x)
+
+
+def scalar_arg(x: Any, name: str, op: str) -> Any:
+    """A number, as a spec entry."""
+    if type(x) in NUMBERS:
+        return number(x)
+    if isinstance(x, (np.generic, Tensor)) and x.size in (1, getattr(x, "size", None)):
+        if isinstance(x, Tensor) and x.ndim:
+            raise _type_error(op, name, "Number", x)
+        return number(x.item())
+    if isinstance(x, NUMBERS):
+        return number(next(k for k in NUMBERS if isinstance(x, k))(x))
+    raise _type_error(op, name, "Number", x)
+
+
+def str_arg(x: Any, name: str, op: str) -> str:
+    """A string."""
+    if not isinstance(x, str):
+        raise _type_error(op, name, "str", x)
+    return x
+
+
+def dtype_arg(x: Any, name: str, op: str) -> np.dtype:
+    """A dtype, as NumPy's."""
+    try:
+        return to_numpy_dtype(x)
+    except TypeError:
+        raise _type_error(op, name, "torch.dtype", x) from None
+
+
+def any_arg(x: Any, name: str, op: str) -> Any:
+    """What the operator takes as it is."""
+    return x
+
+
+_CONVERT: dict[str, Callable] = {
+    "int": int_arg, "float": float_arg, "bool": bool_arg, "str": str_arg, "Scalar": scalar_arg, "ScalarType": dtype_arg,
+    "int[]": ints_arg, "float[]": floats_arg, "Device": lambda x, name, op: engine_name(x), "bool[]": any_arg,
+    "Layout": any_arg, "MemoryFormat": any_arg, "Generator": any_arg, "SymInt": int_arg, "SymInt[]": ints_arg,
+    "Scalar[]": any_arg,
+}  # fmt: skip
+_SIZED = ("int[]", "float[]", "SymInt[]")
+
+
+# -- generated functions
+
+
+def _safe(name: str) -> str:
+    return name + "_" if keyword.iskeyword(name) else name
+
+
+def _signature(op: OpDef, params: list[Param], rename: dict[str, str], out: bool) -> tuple[str, dict[str, Any]]:
+    """The text of a parameter list, and the defaults it refers to."""
+    parts, names, star = [], {}, False
+    for i, p in enumerate(params):
+        name = _safe(rename.get(p.name, p.name))
+        if p.name == op.varargs:
+            parts.append(f"*{name}, {name}_kw=None")
+            star = True
+            continue
+        if p.kwonly and not star:
+            parts.append("*")
+            star = True
+        if p.default is REQUIRED:
+            parts.append(name)
+        else:
+            names[f"_d{i}"] = p.default
+            parts.append(f"{name}=_d{i}")
+    if out:
+        parts += ([] if star else ["*"]) + ["out=None"]
+    if any(p.name in ("dim", "keepdim") for p in params):
+        parts.append("**_numpy_names")
+    return ", ".join(parts), names
+
+
+def generate(op: OpDef, *, function: bool, parse_only: bool = False, out: bool = False) -> Callable:
+    """The Python function of an operator: for a namespace (its first tensor is called ``input``), or as a method."""
+    params = list(op.schema.params)
+    rename = {"self": "input"} if function else {}
+    if not function:  # a method's own tensor comes first, wherever the schema has it
+        mine = next((p for p in params if p.name == "self"), params[0])
+        order = [mine, *[p for p in params if p is not mine]]
+    else:
+        order = params
+    text, env = _signature(op, order, rename, out)
+    name = op.schema.name.split(".")[0]
+    env.update(
+        _op=op, T=T, Tensor=Tensor, _run=call.run, _run_view=call.run_view, _tensor=tensor_arg, _strict=strict_tensor_arg,
+        _tensors=tensors_arg, _out=call.write_out, _alias=_numpy_aliases, _spread=_spread,
+    )  # fmt: skip
+    body: list[str] = []
+    entries: list[str] = []
+    dynamic = any(p.kind in ("Tensor[]", "Tensor?[]", "Tensor?") for p in params) or sum(
+        p.kind == "Tensor" and p.name != "self" for p in params
+    )
+    if any(p.name in ("dim", "keepdim") for p in params):
+        fixable = [p for p in params if p.name in ("dim", "keepdim")]
+        body.append("if _numpy_names:")
+        for p in fixable:
+            body.append(f"    {p.name} = _alias(_numpy_names, {p.name!r}, {p.name}, {name!r})")
+        body.append("    if _numpy_names:")
+        body.append(
+            f"        raise TypeError({name!r} + '() got an unexpected keyword argument ' + repr(next(iter(_numpy_names))))"
+        )
+    if dynamic:
+        body.append("values = []")
+    inputs: list[str] = []
+    for i, p in enumerate(params):
+        var = _safe(rename.get(p.name, p.name))
+        shown = rename.get(p.name, p.name)
+        if p.name == op.varargs:
+            body.append(f"{var} = _spread({var}) if {var}_kw is None else {var}_kw")
+        if p.kind == "Tensor" and p.name == "self" and not dynamic:
+            body.append(f"v{i} = {var}._value if isinstance({var}, Tensor) else _strict({var}, {shown!r}, {name!r})")
+            inputs.append(f"v{i}")
+            entries.append("T")
+        elif p.kind == "Tensor":
+            loose = op.promote is not None or p.name in op.numbers
+            body.append(f"if isinstance({var}, Tensor):")
+            body.append(f"    s{i} = T; values.append({var}._value if {var}._alias is not None else {var}._v)")
+            body.append("else:")
+            if loose:
+                body.append(f"    s{i}, v = _tensor({var}, {shown!r}, {name!r})")
+                body.append("    if v is not None: values.append(v)")
+            else:
+                body.append(f"    s{i} = T; values.append(_strict({var}, {shown!r}, {name!r}))")
+            entries.append(f"s{i}")
+        elif p.kind == "Tensor?":
+            body.append(f"if {var} is None: s{i} = None")
+            body.append(f"else: s{i} = T; values.append(_strict({var}, {shown!r}, {name!r}))")
+            entries.append(f"s{i}")
+        elif p.kind in ("Tensor[]", "Tensor?[]"):
+            body.append(f"s{i} = _tensors({var}, {shown!r}, {name!r}, values, {p.kind == 'Tensor?[]'})")
+            entries.append(f"s{i}")
+        else:
+            kind = p.kind.rstrip("?")
+            env[f"_c{i}"] = _CONVERT[kind]
+            extra = f", {p.size}" if kind in _SIZED else ""
+            convert = f"_c{i}({var}, {shown!r}, {name!r}{extra})"
+            optional = p.kind.endswith("?") or p.default is None
+            if p.default is not REQUIRED and p.default is not None and kind == "Scalar":
+                env[f"_e{i}"] = number(p.default)
+                body.append(f"s{i} = _e{i} if {var} is _d{i} else {convert}")
+            elif p.default is not REQUIRED:
+                same = env[f"_d{i}"] if f"_d{i}" in env else None
+                env.setdefault(f"_d{i}", same)
+                body.append(f"s{i} = {var} if {var} is _d{i} {'or ' + var + ' is None' if optional else ''} else {convert}")
+                if kind in _SIZED and type(same) is int:
+                    env[f"_e{i}"] = (same,) * (p.size or 1)
+                    body[-1] = f"s{i} = _e{i} if {var} is _d{i} else {convert}"
+            else:
+                body.append(f"s{i} = None if {var} is None else {convert}" if optional else f"s{i} = {convert}")
+            entries.append(f"s{i}")
+    spec = "(" + ", ".join(entries) + ("," if len(entries) == 1 else "") + ")"
+    if all(e == "T" for e in entries):
+        env["_spec"] = (T,) * len(entries)
+        spec = "_spec"
+    args = "tuple(values)" if dynamic else "(" + ", ".join(inputs) + ("," if len(inputs) == 1 else "") + ")"
+    if parse_only:
+        body.append(f"return {spec}, {args}")
+    elif op.view:
+        first = _safe(rename.get(params[0].name, params[0].name))
+        body.append(f"return _run_view(_op, {spec}, {first})")
+    elif out:
+        body.append(f"made = _run(_op, {spec}, {args})")
+        body.append(f"return made if out is None else _out(out, made, {name!r})")
+    else:
+        body.append(f"return _run(_op, {spec}, {args})")
+    source = f"def {_safe(name)}({text}):\n    " + "\n    ".join(body) + "\n"
+    exec(compile(source, __file__, "exec"), env)
+    made = env[_safe(name)]
+    if not parse_only and op.plain and not op.varargs:
+        made = _quick(op, made)
+    made.__doc__ = op.__doc__
+    return made
+
+
+def _quick(op: OpDef, slow: Callable) -> Callable:
+    """``slow``, behind the shortcut of :func:`call.fast` where the operator takes one or two tensors and else defaults."""
+    tensors = [p for p in op.schema.params if p.kind == "Tensor" and p.required]
+    rest = [p for p in op.schema.params if p not in tensors]
+    if len(tensors) not in (1, 2) or op.schema.params[0].name != "self" or any(p.required for p in rest):
+        return slow
+    if any(p.is_tensor and p.default is not None for p in rest) or op.schema.params[: len(tensors)] != tuple(tensors):
+        return slow
+    if any(p.is_tensor for p in rest):
+        return slow
+    spec = (T,) * len(tensors) + tuple(
+        number(p.default) if p.kind == "Scalar" and p.default is not None
+        else (p.default,) * (p.size or 1) if p.kind in _SIZED and type(p.default) is int
+        else p.default
+        for p in rest
+    )  # fmt: skip
+    return call.fast(op, spec, slow)
+
+
+def _numpy_aliases(given: dict, name: str, value: Any, op: str) -> Any:
+    """NumPy's names for dim and keepdim, which torch takes too."""
+    other = {"dim": "axis", "keepdim": "keepdims"}[name]
+    return given.pop(other, value)
+
+
+def _spread(args: tuple) -> Any:
+    """``x.view(2, 3)`` or ``x.view((2, 3))``."""
+    return args[0] if len(args) == 1 and isinstance(args[0], (tuple, list, Size, Tensor, np.ndarray)) else args
+
+
+def _overloaded(name: str, ops: list[OpDef], function: bool, out: bool) -> Callable:
+    """A function that takes the first signature its arguments fit."""
+    choices = [(op, generate(op, function=function, parse_only=True)) for op in ops]
+
+    def pick(*args: Any, **kwargs: Any) -> Any:
+        target = kwargs.pop("out", None) if out else None
+        first = None
+        for op, parse in choices:
+            try:
+                spec, values = parse(*args, **kwargs)
+            except TypeError as error:
+                first = first or error
+                continue
+            if op.view:
+                made = call.run_view(op, spec, args[0] if args else kwargs["input"])
+            else:
+                made = call.run(op, spec, values)
+            return made if target is None else call.write_out(target, made, name)
+        if len(choices) == 1 and first is not None:
+            raise first
+        shown = ", ".join([type(a).__name__ for a in args] + [f"{k}={type(v).__name__}" for k, v in kwargs.items()])
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments - got ({shown}), but expected one of:\n"
+            + "\n".join(f" * ({', '.join(f'{p.kind} {p.name}' for p in op.schema.params)})" for op, _ in choices)
+        )
+
+    pick.__doc__ = "\n\n".join(filter(None, (op.__doc__ for op in ops))) or None
+    return pick
+
+
+def _inplace(name: str, plain: Callable) -> Callable:
+    """``x.name_(...)`` from ``x.name(...)``."""
+
+    def apply(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        call.check_inplace(self)
+        return call.write_result(self, plain(self, *args, **kwargs), name)
+
+    return apply
+
+
+def _grouped() -> dict[str, list[OpDef]]:
+    groups: dict[str, list[OpDef]] = {}
+    for op in TABLE.values():
+        groups.setdefault(op.name.split(".")[0], []).append(op)
+    return groups
+
+
+def namespace(space: str) -> Namespace:
+    """Everything the op table puts into a namespace: ``torch``, ``Tensor``, ``nn.functional``, ``linalg`` ..."""
+    out: Namespace = {}
+    function = space != "Tensor"
+    for base, ops in _grouped().items():
+        shown = [(op, n) for op in ops for s, n in [_place(op, space)] if s]
+        if not shown:
+            continue
+        for target in dict.fromkeys(n or base for _, n in shown):
+            members = [op for op, n in shown if (n or base) == target]
+            with_out = function and space != "nn.functional" and all(op.out for op in members)
+            if len(members) == 1:
+                made = generate(members[0], function=function, out=with_out and not members[0].view)
+            else:
+                made = _overloaded(base, members, function, with_out)
+            made.__name__ = made.__qualname__ = target
+            if not function:
+                made.__qualname__ = f"Tensor.{target}"
+            names = [target, *(a for op in members for a in op.aliases)] if target == base else [target]
+            for each in dict.fromkeys(names):
+                out[each] = made
+                if any(op.inplace for op in members) and (space in ("Tensor", "torch")):
+                    method = made if not function else None
+                    if method is None:
+                        method = made
+                    inplace = _inplace(each + "_", method)
+                    inplace.__name__ = each + "_"
+                    out[each + "_"] = inplace
+    return out
+
+
+def _place(op: OpDef, space: str) -> tuple[bool, str | None]:
+    for entry in op.expose:
+        where, _, other = entry.partition(":")
+        if where == space:
+            return True, other or None
+    return False, None

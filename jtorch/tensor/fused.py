@@ -1,0 +1,68 @@
+"""What optimizers and data loaders need of the engine: one recorded op over many tensors, rebinding, and flushing."""
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from jtorch.engine import flush as engine_flush
+from jtorch.engine import trace
+from jtorch.engine.op import Primitive
+from jtorch.engine.record import record
+from jtorch.engine.value import from_array
+from jtorch.tensor.tensor import Tensor, _mark_overwritten, wrap
+
+_ops: dict[tuple[str, Callable], Primitive] = {}
+
+
+def fused(name: str, fn: Callable, statics: Hashable, tensors: list[Tensor | None]) -> list[Tensor]:
+    """Record ``fn(*arrays, statics)`` over all ``tensors`` (None stays None) as one operator, not differentiable.
+
+    ``fn`` is a pure function of JAX arrays that returns a tuple of arrays; ``statics`` is hashable and part of the cache key.
+    """
+    op = _ops.get((name, fn))
+    if op is None:
+        op = _ops[(name, fn)] = Primitive(name, _maker(fn), multi=True, differentiable=False)
+    absent = tuple([t is None for t in tensors])
+    return [wrap(v) for v in record(op, (statics, absent), tuple([t._value for t in tensors if t is not None]))]
+
+
+def _maker(fn: Callable) -> Callable:
+    def make(statics: Any, absent: tuple[bool, ...]) -> Callable:
+        def run(*arrays: Any) -> tuple:
+            rest = iter(arrays)
+            return tuple(fn(*[None if missing else next(rest) for missing in absent], statics))
+
+        return run
+
+    return make
+
+
+def assign(tensor: Tensor, new: Tensor) -> None:
+    """Make ``new``'s value the elements of ``tensor``, which keeps its place in the graph; nothing is recorded.
+
+    For values that nobody else holds: results of :func:`fused`.
+    """
+    v = new._v
+    if tensor._alias is not None or (tensor.requires_grad and tensor._ref is None):
+        tensor._write(v, keep_history=True)
+        return
+    old = tensor._v
+    if old.trace is not None and old.trace is trace.state().trace:
+        old.overwritten = True
+    else:
+        _mark_overwritten(old)
+    if tensor._ref is not None:
+        v.requires_grad, v.owner = True, tensor._ref
+    tensor._v = v
+    tensor._count += 1
+
+
+def runtime_scalar(value: float, dtype: Any, device: str) -> Tensor:
+    """A 0-d tensor for a number that programs take as an input; keep it for as long as the number stays the same."""
+    import numpy as np
+
+    return wrap(from_array(np.asarray(value, dtype), device))
+
+
+def flush(why: str) -> None:
+    """Run what this thread has pending."""
+    engine_flush.flush_all(why)

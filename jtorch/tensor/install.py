@@ -1,0 +1,128 @@
+"""Puts the operators on the Tensor class: methods from the op table, composites, and Python's own operators."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from jtorch.composite.table import COMPOSITES
+from jtorch.engine.op import NUMBERS
+from jtorch.engine.value import Value, from_array
+from jtorch.tensor import call, factories, getitem, methods
+from jtorch.tensor.bind import Mismatch, namespace
+from jtorch.tensor.tensor import Tensor
+
+# Python's operator -> the method behind it; those with a reflected form are marked
+_BINARY = {
+    "add": "add", "mul": "mul", "sub": "sub", "truediv": "div", "floordiv": "floor_divide", "mod": "remainder",
+    "pow": "pow", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
+    "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
+}  # fmt: skip
+_COMPARE = {"eq": "eq", "ne": "ne", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge"}
+_UNARY = {"neg": "neg", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
+_OPERANDS = (Tensor, *NUMBERS, np.generic, np.ndarray, jax.Array, jax.core.Tracer)
+
+
+def _binary(method: Callable) -> Callable:
+    def apply(self: Tensor, other: Any) -> Any:
+        try:
+            return method(self, other)
+        except Mismatch:
+            return NotImplemented
+
+    quick = getattr(method, "quick", None)
+    return apply if quick is None else call.fast(*quick, apply)
+
+
+def _inplace_operator(name: str) -> Callable:
+    def apply(self: Tensor, other: Any) -> Tensor:
+        return getattr(self, name)(other)
+
+    return apply
+
+
+def install() -> None:
+    """Complete the Tensor class."""
+    table = namespace("Tensor")
+    for name, fn in table.items():
+        setattr(Tensor, name, fn)
+    for name, fn in {**factories.METHODS, **methods.METHODS, **getitem.METHODS}.items():
+        setattr(Tensor, name, fn)
+    for name, fn in methods.PROPERTIES.items():
+        setattr(Tensor, name, property(fn))
+    for entry in COMPOSITES:
+        for space in entry.expose:
+            where, _, other = space.partition(":")
+            if where == "Tensor":
+                setattr(Tensor, other or entry.name, entry.function)
+    for name in ("real", "imag"):
+        if name in table:
+            setattr(Tensor, name, property(table[name], _part_setter(name)))
+    functions = namespace("torch")
+    for python, name in {**_BINARY, **_COMPARE}.items():
+        if name in table:
+            setattr(Tensor, f"__{python}__", _binary(table[name]))
+    for python, name in _BINARY.items():
+        if name in functions:
+            setattr(Tensor, f"__r{python}__", _swapped(functions[name]))
+            setattr(Tensor, f"__i{python}__", _inplace_operator(name + "_"))
+    for python, name in _UNARY.items():
+        if name in table:
+            setattr(Tensor, f"__{python}__", _unary(table[name]))
+    Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign]
+    jax.tree_util.register_pytree_node(Tensor, flatten, _unflatten_as(Tensor))
+
+
+def _swapped(function: Callable) -> Callable:
+    def apply(self: Tensor, other: Any) -> Any:
+        if not isinstance(other, _OPERANDS):
+            return NotImplemented
+        return function(other, self)
+
+    return apply
+
+
+def _unary(method: Callable) -> Callable:
+    def apply(self: Tensor) -> Any:
+        return method(self)
+
+    return apply
+
+
+def _part_setter(name: str) -> Callable:
+    def put(self: Tensor, value: Any) -> None:
+        getattr(self, name).copy_(value if isinstance(value, Tensor) else factories.tensor(value))
+
+    return put
+
+
+# -- as a pytree node
+
+
+def flatten(t: Tensor) -> tuple[tuple[Any], tuple]:
+    """A Tensor as a JAX pytree: one leaf, its array."""
+    v = t._value
+    return (v.array if v.array is not None else t._array(),), (v.requires_grad, v.aval.device)
+
+
+def _unflatten_as(cls: type) -> Callable:
+    def unflatten(aux: tuple, children: tuple) -> Any:
+        (array,) = children
+        requires_grad, device = aux
+        out = object.__new__(cls)
+        if not hasattr(array, "dtype") or not hasattr(array, "shape"):  # JAX passes placeholders through
+            out._v = Value(array, None, None, -1, False)  # type: ignore[arg-type]
+            return out
+        on = device if isinstance(array, (jax.core.Tracer, np.ndarray)) else None
+        out._v = from_array(array, on)
+        if requires_grad and out._v.aval.inexact:
+            out.requires_grad = True
+        return out
+
+    return unflatten
+
+
+def register_subclass(cls: type) -> None:
+    """Make a Tensor subclass a pytree node too."""
+    jax.tree_util.register_pytree_node(cls, flatten, _unflatten_as(cls))

@@ -1,0 +1,214 @@
+"""Strides, as torch would have them: computed from a tensor's view chain when somebody asks.
+
+XLA decides how arrays lie in memory; torch's programs still ask whether a view is contiguous, and ``view`` refuses where
+torch refuses. Each view step maps (shape, strides, offset) to the next.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from jtorch.engine.op import fill
+from jtorch.tensor.storage import DETACH
+from jtorch.tensor.tensor import Tensor
+
+Layout = tuple[tuple[int, ...], tuple[int, ...], int]  # shape, strides, offset
+
+
+def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides of elements in order."""
+    out, step = [], 1
+    for size in reversed(shape):
+        out.append(step)
+        step *= max(size, 1)
+    return tuple(reversed(out))
+
+
+def _wrap(dim: int, n: int) -> int:
+    return dim + n if dim < 0 else dim
+
+
+def _select(lay: Layout, dim: int, index: int) -> Layout:
+    shape, strides, offset = lay
+    d = _wrap(dim, len(shape))
+    i = index + shape[d] if index < 0 else index
+    return shape[:d] + shape[d + 1 :], strides[:d] + strides[d + 1 :], offset + i * strides[d]
+
+
+def _slice(lay: Layout, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Layout:
+    shape, strides, offset = lay
+    d = _wrap(dim, len(shape))
+    first, last, _ = slice(start, end, step).indices(shape[d])
+    size = max(0, -(-(last - first) // step))
+    return (
+        (*shape[:d], size, *shape[d + 1 :]),
+        (*strides[:d], strides[d] * step, *strides[d + 1 :]),
+        offset + first * strides[d] if size else offset,
+    )
+
+
+def _narrow(lay: Layout, dim: int, start: int, length: int) -> Layout:
+    d = _wrap(dim, len(lay[0]))
+    first = start + lay[0][d] if start < 0 else start
+    return _slice(lay, d, first, first + length)
+
+
+def _permute(lay: Layout, dims: tuple[int, ...]) -> Layout:
+    shape, strides, offset = lay
+    order = [_wrap(d, len(shape)) for d in dims]
+    return tuple(shape[d] for d in order), tuple(strides[d] for d in order), offset
+
+
+def _transpose(lay: Layout, dim0: int = 0, dim1: int = 1) -> Layout:
+    n = len(lay[0])
+    if n == 0:
+        return lay
+    order = list(range(n))
+    a, b = _wrap(dim0, n), _wrap(dim1, n)
+    order[a], order[b] = order[b], order[a]
+    return _permute(lay, tuple(order))
+
+
+def _t(lay: Layout) -> Layout:
+    return _transpose(lay, 0, 1) if len(lay[0]) == 2 else lay
+
+
+def _unsqueeze(lay: Layout, dim: int) -> Layout:
+    shape, strides, offset = lay
+    d = dim + len(shape) + 1 if dim < 0 else dim
+    step = shape[d] * strides[d] if d < len(shape) else 1
+    return (*shape[:d], 1, *shape[d:]), (*strides[:d], step, *strides[d:]), offset
+
+
+def _squeeze(lay: Layout, dim: Any = None) -> Layout:
+    shape, strides, offset = lay
+    n = len(shape)
+    dims = range(n) if dim is None else [_wrap(d, n) for d in (dim if isinstance(dim, tuple) else (dim,))]
+    keep = [i for i in range(n) if not (i in dims and shape[i] == 1)]
+    return tuple(shape[i] for i in keep), tuple(strides[i] for i in keep), offset
+
+
+def _expand(lay: Layout, size: tuple[int, ...], implicit: bool = False) -> Layout:
+    shape, strides, offset = lay
+    extra = len(size) - len(shape)
+    out = []
+    for i, want in enumerate(size):
+        have = shape[i - extra] if i >= extra else 1
+        out.append(0 if i < extra or (have == 1 and want not in (1, -1)) else strides[i - extra])
+    full = tuple(shape[i - extra] if s == -1 else s for i, s in enumerate(size))
+    return full, tuple(out), offset
+
+
+def _diagonal(lay: Layout, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Layout:
+    shape, strides, start = lay
+    n = len(shape)
+    a, b = _wrap(dim1, n), _wrap(dim2, n)
+    size = max(0, min(shape[a], shape[b] - offset) if offset >= 0 else min(shape[a] + offset, shape[b]))
+    rest = [i for i in range(n) if i not in (a, b)]
+    first = (offset * strides[b] if offset >= 0 else -offset * strides[a]) if size else 0
+    return (
+        (*(shape[i] for i in rest), size),
+        (*(strides[i] for i in rest), strides[a] + strides[b]),
+        start + first,
+    )
+
+
+def _unfold(lay: Layout, dimension: int, size: int, step: int) -> Layout:
+    shape, strides, offset = lay
+    if not shape:
+        return (size,), (1,), offset
+    d = _wrap(dimension, len(shape))
+    count = (shape[d] - size) // step + 1
+    return (*shape[:d], count, *shape[d + 1 :], size), (*strides[:d], strides[d] * step, *strides[d + 1 :], strides[d]), offset
+
+
+def view_strides(shape: tuple, strides: tuple, new: tuple) -> tuple[int, ...] | None:
+    """The strides of a view of ``new`` shape on these elements, None where only a copy can have it."""
+    if not all(new) or not all(shape):
+        return contiguous_strides(new)
+    out: list[int] = []
+    n = len(new) - 1
+    chunk_base, chunk, want = (strides[-1] if strides else 1), 1, 1
+    for i in range(len(shape) - 1, -1, -1):
+        chunk *= shape[i]
+        if i == 0 or (shape[i - 1] != 1 and strides[i - 1] != chunk * chunk_base):
+            while n >= 0 and (want < chunk or new[n] == 1):
+                out.append(want * chunk_base)
+                want *= new[n]
+                n -= 1
+            if want != chunk:
+                return None
+            if i > 0:
+                chunk_base, chunk, want = strides[i - 1], 1, 1
+    if n >= 0 and not shape:
+        return contiguous_strides(new)
+    return tuple(reversed(out)) if n < 0 else None
+
+
+def _view(lay: Layout, size: tuple[int, ...]) -> Layout:
+    shape, strides, offset = lay
+    total = 1
+    for s in shape:
+        total *= s
+    known = 1
+    for s in size:
+        known *= s if s != -1 else 1
+    new = tuple(total // known if s == -1 and known else (0 if s == -1 else s) for s in size)
+    found = view_strides(shape, strides, new)
+    return new, found if found is not None else contiguous_strides(new), offset
+
+
+_RULES: dict[str, Callable] = {
+    "select": _select, "slice": _slice, "narrow": _narrow, "permute": _permute, "transpose": _transpose, "t": _t,
+    "unsqueeze": _unsqueeze, "squeeze": _squeeze, "expand": _expand, "diagonal": _diagonal, "unfold": _unfold,
+    "view": _view, "reshape": _view, "as_strided": lambda lay, size, stride, offset=None: (
+        size, stride, lay[2] if offset is None else offset
+    ), "swapaxes": _transpose, "swapdims": _transpose,
+}  # fmt: skip
+
+
+def of(x: Tensor) -> tuple[tuple[int, ...], int]:
+    """The strides and the storage offset of a tensor."""
+    aval = x._v.aval
+    alias = x._alias
+    if alias is None or not alias.steps:
+        return x.__dict__.get("_strides") or contiguous_strides(aval.shape), 0
+    base = alias.storage.value.aval.shape
+    lay: Layout = (base, contiguous_strides(base), 0)
+    for step in alias.steps:
+        if step.op is DETACH:
+            continue
+        rule = _RULES.get(step.op.name.split(".")[0])
+        if rule is None:  # a step that only reshapes
+            out = step.op.bind(step.spec)
+            lay = _by_shape(lay, out)
+        else:
+            lay = rule(lay, *fill(step.spec[1:], iter(())))
+    return lay[1], lay[2]
+
+
+def _by_shape(lay: Layout, fn: Callable) -> Layout:
+    """A step without a rule of its own, by the shape it gives."""
+    import jax
+    import jax.numpy as jnp
+
+    out = jax.eval_shape(fn, jax.ShapeDtypeStruct(lay[0], jnp.float32))
+    return _view(lay, tuple(out.shape))
+
+
+def is_contiguous(x: Tensor) -> bool:
+    """Whether the elements lie in order without gaps (sizes of 1 do not matter)."""
+    alias = x._alias
+    if (alias is None or not alias.steps) and "_strides" not in x.__dict__:
+        return True
+    return dense(x._v.aval.shape, of(x)[0])
+
+
+def dense(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """The same of a shape and strides."""
+    want = 1
+    for size, step in zip(reversed(shape), reversed(strides), strict=True):
+        if size != 1:
+            if step != want and 0 not in shape:
+                return False
+            want *= size
+    return True

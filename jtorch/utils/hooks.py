@@ -1,0 +1,37 @@
+"""Handles of registered hooks (torch.utils.hooks)."""
+
+import weakref
+from typing import Any
+
+
+class RemovableHandle:
+    """Takes a hook off again, by ``remove()`` or at the end of a ``with`` block."""
+
+    next_id: int = 0
+
+    def __init__(self, hooks_dict: Any, *, extra_dict: Any = None) -> None:
+        self._hooks = _reference(hooks_dict)
+        self.id = RemovableHandle.next_id
+        RemovableHandle.next_id += 1
+        extras = extra_dict if isinstance(extra_dict, list) else [extra_dict] if extra_dict is not None else []
+        self._extras = [_reference(d) for d in extras]
+
+    def remove(self) -> None:
+        """Take the hook off; a second call does nothing."""
+        for ref in (self._hooks, *self._extras):
+            found = ref()
+            if found is not None:
+                found.pop(self.id, None)
+
+    def __enter__(self) -> "RemovableHandle":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
+
+
+def _reference(d: Any) -> Any:
+    try:
+        return weakref.ref(d)
+    except TypeError:  # plain dicts cannot be weakly referenced
+        return lambda: d
