@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jtorch.ops.derivatives import with_partials
 from jtorch.ops.errors import FLOATS, NUMBERS, NUMERIC, REAL, only, unsupported
 from jtorch.ops.promotion import BOOL, COMPLEX, FLOAT, INT, category
 from jtorch.ops.table import OpDef, op
@@ -45,13 +46,26 @@ def _complex_sgn_jvp(primals: tuple, tangents: tuple) -> tuple:
     return unit, jnp.where(size == 0, 0, unit * lax.complex(jnp.zeros_like(turn), turn))
 
 
+def _sign(x: Any) -> Any:
+    """Of NaN it is 0."""
+    return x if category(x.dtype) == BOOL else (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)
+
+
 def _sgn(x: Any) -> Any:
-    kind = category(x.dtype)
-    return x if kind == BOOL else _complex_sgn(x) if kind == COMPLEX else lax.sign(x)
+    return _complex_sgn(x) if category(x.dtype) == COMPLEX else _sign(x)
 
 
 def _host_sgn(x: Any) -> Any:
-    return x.copy() if category(x.dtype) == BOOL else np.sign(x)
+    return np.sign(x) if category(x.dtype) == COMPLEX else _sign(x)
+
+
+@with_partials(lambda size, x: _sign(x))
+def _float_abs(x: Any) -> Any:
+    return lax.abs(x)
+
+
+def _abs(x: Any) -> Any:
+    return _float_abs(x) if category(x.dtype) == FLOAT else jnp.abs(x)
 
 
 def _square(x: Any) -> Any:
@@ -84,8 +98,8 @@ _ordered = only(
 _SAME: dict[str, Any] = {"promote": None}
 
 unary("neg", _number(lax.neg), _number(np.negative), "``-self``.", aliases="negative", **_SAME)
-unary("abs", _sized(jnp.abs), _sized(np.abs), "Absolute value.", aliases="absolute", saves="self", **_SAME)
-unary("sign", _ordered(_sgn), _ordered(_host_sgn), "-1, 0 or 1, as the sign of each element.", **_SAME)
+unary("abs", _sized(_abs), _sized(np.abs), "Absolute value.", aliases="absolute", saves="self", **_SAME)
+unary("sign", _ordered(_sign), _ordered(_sign), "-1, 0 or 1, as the sign of each element.", **_SAME)
 unary("sgn", _sgn, _host_sgn, "``sign``, and ``z / |z|`` for complex z.", saves="self", **_SAME)
 unary("square", _square, _square, "``self * self``.", saves="self", grad_name="PowBackward0", **_SAME)
 op("positive(Tensor(a) self) -> Tensor(a)", out=False, write=lambda base, new: new)(_positive)
@@ -168,6 +182,19 @@ def _inverse(x: Any) -> Any:
     return 1 / x
 
 
+@with_partials(lambda result, x: jnp.where(x == 0, 0, (lax.cos(math.pi * x) - result) / jnp.where(x == 0, 1, x)))
+def _sinc(x: Any) -> Any:
+    return jnp.sinc(x)
+
+
+def _exp2(x: Any) -> Any:
+    """As a power of 2, which XLA computes exactly for whole exponents (its own exp2 is a scaled exp)."""
+    if category(x.dtype) == COMPLEX:
+        return lax.exp2(x)
+    wide = x if x.dtype.itemsize >= 4 else x.astype(np.float32)
+    return lax.pow(jnp.full_like(wide, 2), wide).astype(x.dtype)
+
+
 def _log_base(base: int) -> Callable:
     return lambda x: lax.log(x) / np.asarray(math.log(base), x.dtype)
 
@@ -187,7 +214,7 @@ unary("reciprocal", _inverse, _inverse, "``1 / self``.", **_Y32)
 unary("sqrt", lax.sqrt, np.sqrt, "Square root.", **_Y)
 unary("rsqrt", lax.rsqrt, lambda x: 1 / np.sqrt(x), "``1 / sqrt(self)``.", **_Y32)
 unary("exp", lax.exp, np.exp, "e to the power of each element.", **_Y32)
-unary("exp2", lax.exp2, np.exp2, "2 to the power of each element.", **_Y, **_SPECIAL)
+unary("exp2", _exp2, np.exp2, "2 to the power of each element.", **_Y, **_SPECIAL)
 unary("expm1", lax.expm1, np.expm1, "``exp(self) - 1``, exact near 0.", **_Y32, **_SPECIAL)
 unary("log", lax.log, np.log, "Natural logarithm.", **_X32)
 unary("log10", _log_base(10), np.log10, "Logarithm to the base 10.", **_X32)
@@ -206,12 +233,21 @@ unary("asinh", lax.asinh, np.arcsinh, "Inverse hyperbolic sine.", aliases="arcsi
 unary("acosh", lax.acosh, np.arccosh, "Inverse hyperbolic cosine.", aliases="arccosh", **_X)
 unary("atanh", lax.atanh, np.arctanh, "Inverse hyperbolic tangent.", aliases="arctanh", **_X)
 unary("sigmoid", _sigmoid, _host_sigmoid, "``1 / (1 + exp(-self))``.", expose="torch Tensor special:expit", **_Y)
-unary("sinc", jnp.sinc, None, "``sin(pi x) / (pi x)``, and 1 at 0.", **_X, **_SPECIAL)
+unary("sinc", _sinc, None, "``sin(pi x) / (pi x)``, and 1 at 0.", **_X, **_SPECIAL)
 unary("erf", only(REAL, "erf_vml_cpu")(lax.erf), None, "The error function.", **_X, **_SPECIAL)
 unary("erfc", only(REAL, "erfc_vml_cpu")(lax.erfc), None, "``1 - erf(self)``.", **_X, **_SPECIAL)
 unary("erfinv", only(REAL, "erfinv_vml_cpu")(lax.erf_inv), None, "The inverse of ``erf``.", **_X32, **_SPECIAL)
 unary("deg2rad", _deg2rad, _deg2rad, "Degrees as radians.")
 unary("rad2deg", _rad2deg, _rad2deg, "Radians as degrees.")
+
+
+def _logit_slope(result: Any, x: Any) -> Any:
+    return jnp.where((x >= 0) & (x <= 1), 1 / (x * (1 - x)), np.nan)
+
+
+@with_partials(_logit_slope)
+def _log_odds(x: Any) -> Any:
+    return lax.log(x / (1 - x))
 
 
 @op(
@@ -228,7 +264,7 @@ def logit(self, eps=None):
     if eps is not None:
         low, high = jnp.asarray(eps, self.dtype), jnp.asarray(1 - eps, self.dtype)
         self = jnp.where(self < low, low, jnp.where(self > high, high, self))
-    return lax.log(self / (1 - self))
+    return _log_odds(self)
 
 
 @op("frexp(Tensor self) -> (Tensor mantissa, Tensor exponent)")

@@ -5,6 +5,7 @@ serves as ``host``.
 """
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import jax
@@ -70,7 +71,22 @@ def _scaled(x: Any, factor: Any) -> Any:
     """``factor * x`` in the dtype of x."""
     if isinstance(factor, int) and factor == 1:
         return x
-    return x & module_of(x).asarray(factor, np.bool_) if category(x.dtype) == BOOL else x * factor
+    if _is_number(factor):
+        factor = _number(factor, x.dtype)
+    return x & factor if category(x.dtype) == BOOL else x * factor
+
+
+def _in_single(fn: Callable) -> Callable:
+    """Let a formula of several steps run in float32 for half precision inputs, and round once at the end."""
+
+    @wraps(fn)
+    def impl(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if category(self.dtype) != FLOAT or self.dtype.itemsize >= 4:
+            return fn(self, *args, **kwargs)
+        args = tuple(a.astype(np.float32) if hasattr(a, "dtype") else a for a in args)
+        return fn(self.astype(np.float32), *args, **kwargs).astype(self.dtype)
+
+    return impl
 
 
 def _add(self: Any, other: Any, *, alpha: Any = 1) -> Any:
@@ -129,6 +145,7 @@ op(
     autocast="promote",
 )
 @only(NUMBERS, "addcmul_cpu_out")
+@_in_single
 def addcmul(self, tensor1, tensor2, *, value=1):
     """``self + value * tensor1 * tensor2``."""
     _check_factor(self.dtype, value, "value")
@@ -149,6 +166,7 @@ _INTEGER_ADDCDIV = RuntimeError(
     autocast="promote",
 )
 @only(INEXACT, _INTEGER_ADDCDIV)
+@_in_single
 def addcdiv(self, tensor1, tensor2, *, value=1):
     """``self + value * tensor1 / tensor2``, of floats."""
     _check_factor(self.dtype, value, "value")
@@ -408,25 +426,29 @@ for _name, _fn, _host, _doc in (
     binary(_name, _guard(_fn), _guard(_host), _doc, inplace=False, saves="self other")
 
 
-def _clamp(self: Any, min: Any = None, max: Any = None) -> Any:
+def _bounded(self: Any, min: Any = None, max: Any = None) -> Any:
     """Each element, or the bound that it passes; NaN where one of them is. At a bound the element has the gradient."""
-    if min is None and max is None:
-        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     x, *bounds = together(*(a for a in (self, min, max) if a is not None))
     if category(x.dtype) == COMPLEX:
         raise NotImplementedError("clamp is not supported for complex types")
-    if category(x.dtype) == BOOL:
-        raise unsupported("clamp_cpu", x.dtype)
     xp = module_of(x, *bounds)
     sides = [side for side, given in ((xp.less, min), (xp.greater, max)) if given is not None]
     for beyond, bound in zip(sides, bounds, strict=True):
         past = beyond(x, bound)
-        x = xp.where(past if category(x.dtype) == INT else past | xp.isnan(bound), bound, x)
+        x = xp.where(past if category(x.dtype) <= INT else past | xp.isnan(bound), bound, x)
     return x
 
 
+def _clamp(self: Any, min: Any = None, max: Any = None) -> Any:
+    if min is None and max is None:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    if category(promotion.result_type(self, min, max)) == BOOL:
+        raise unsupported("clamp_cpu", np.bool_)
+    return _bounded(self, min, max)
+
+
 def _clamp_max(self: Any, max: Any) -> Any:
-    return _clamp(self, None, max)
+    return _bounded(self, None, max)
 
 
 for _schema, _fn, _fields in (
@@ -436,12 +458,12 @@ for _schema, _fn, _fields in (
         {"aliases": "clip", "grad_name": "ClampBackward1"},
     ),
     ("clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None)", _clamp, {"aliases": "clip"}),
-    ("clamp_min(Tensor self, Scalar min)", _clamp, {}),
-    ("clamp_min.Tensor(Tensor self, Tensor min)", _clamp, {"grad_name": "ClampMinBackward1"}),
+    ("clamp_min(Tensor self, Scalar min)", _bounded, {}),
+    ("clamp_min.Tensor(Tensor self, Tensor min)", _bounded, {"grad_name": "ClampMinBackward1"}),
     ("clamp_max(Tensor self, Scalar max)", _clamp_max, {}),
     ("clamp_max.Tensor(Tensor self, Tensor max)", _clamp_max, {"grad_name": "ClampMaxBackward1"}),
 ):
-    op(f"{_schema} -> Tensor", inplace=True, host=_fn, saves="self", **_fields)(_fn).__doc__ = _clamp.__doc__
+    op(f"{_schema} -> Tensor", inplace=True, host=_fn, saves="self", **_fields)(_fn).__doc__ = _bounded.__doc__
 
 # --- pairs of floats ------------------------------------------------------------------------------------------------
 
@@ -472,8 +494,15 @@ def _hypot(x: Any, y: Any) -> Any:
     return jnp.hypot(x, y)
 
 
+@with_partials(lambda result, x, y: 1 / (1 + lax.exp(y - x)), lambda result, x, y: 1 / (1 + lax.exp(x - y)))
+def _complex_logaddexp(x: Any, y: Any) -> Any:
+    """Counted from the larger one, whose imaginary part is not wrapped."""
+    more = lax.real(x) >= lax.real(y)
+    return jnp.where(more, x, y) + lax.log(1 + lax.exp(jnp.where(more, y - x, x - y)))
+
+
 def _logaddexp(x: Any, y: Any) -> Any:
-    return jnp.logaddexp(x, y)
+    return _complex_logaddexp(x, y) if category(x.dtype) == COMPLEX else jnp.logaddexp(x, y)
 
 
 def _logaddexp2(x: Any, y: Any) -> Any:
