@@ -9,6 +9,7 @@ import heapq
 import itertools
 import weakref
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -34,28 +35,58 @@ class GradNode:
     """A step of the backward graph: turns the cotangents of its outputs into those of its inputs.
 
     ``edges`` pairs each wanted input with where its cotangent goes: ``(GradNode, output)``, or ``(weakref, 0)`` to the
-    leaf tensor. ``order`` sorts nodes by when their forward ran.
+    leaf tensor. ``order`` sorts nodes by when their forward ran. Hooks take and return values; the layer above wraps them.
     """
-
-    name = "GradNode"
 
     def __init__(self, edges: list[tuple[Any, int]], outputs: tuple[Aval, ...], order: tuple) -> None:
         self.edges = edges
         self.outputs = outputs
         self.order = order
         self.freed = False
-        self.hooks: dict[int, list[Callable]] = {}  # output -> functions of the complete cotangent
+        self.hooks: dict[int, dict[int, Callable]] = {}  # output -> functions of the complete cotangent
         self.pre_hooks: dict[int, Callable] = {}
         self.post_hooks: dict[int, Callable] = {}
         self.where = ""
+        self.metadata: dict = {}
+
+    def name(self) -> str:
+        """The node's name, as torch prints it."""
+        return type(self).__name__
+
+    @property
+    def next_functions(self) -> tuple:
+        """The nodes that the cotangents go to, each with which of its outputs (torch.autograd.graph.Node)."""
+        return tuple((AccumulateGrad(t) if isinstance(t, weakref.ref) else t, i) for t, i in self.edges)
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
 
     def apply(self, cts: list[Value | None], create_graph: bool) -> list[Value | None]:
         """Cotangents of the wanted inputs."""
-        raise NotImplementedError
+        raise NotImplementedError(f"jtorch: the backward of {self.name()}")
 
     def free(self) -> None:
         """Drop what was saved for backward."""
         self.freed = True
+
+
+class AccumulateGrad(GradNode):
+    """The end of a path: a leaf tensor, as ``next_functions`` shows it."""
+
+    def __init__(self, ref: "weakref.ref") -> None:
+        super().__init__([], (), (0, 0, 0))
+        self._ref = ref
+
+    @property
+    def variable(self) -> Any:
+        """The leaf."""
+        return self._ref()
+
+
+@lru_cache(maxsize=None)
+def node_class(base: type, name: str) -> type:
+    """A class of that name, so that ``type(t.grad_fn).__name__`` reads as in torch."""
+    return type(name, (base,), {})
 
 
 def vjp(fn: Callable, args: list, wants: tuple[int, ...]) -> tuple[tuple, Callable]:
@@ -142,7 +173,6 @@ class OpNode(GradNode):
         self.home = home  # the trace it was recorded in, and the position of its first output
         self.saved = op.saved(spec, wants)
         self.results: list[Value] | None = None
-        self.name = op.grad_name
 
     def check_saved(self) -> None:
         """Raise torch's error where a saved value has been written over."""
@@ -152,7 +182,7 @@ class OpNode(GradNode):
                 raise RuntimeError(
                     "one of the variables needed for gradient computation has been modified by an inplace operation: "
                     f"[{v.aval.device} tensor {list(v.aval.shape)}], which is "
-                    f"{'the output' if i < 0 else f'input {i}'} of {self.name}, recorded at {self.where}. Hint: enable "
+                    f"{'the output' if i < 0 else f'input {i}'} of {self.name()}, recorded at {self.where}. Hint: enable "
                     "anomaly detection to find the operation that failed to compute its gradient, with "
                     "torch.autograd.set_detect_anomaly(True)."
                 )
@@ -181,7 +211,6 @@ class Spent(GradNode):
 
     def __init__(self, step: Node) -> None:
         super().__init__([], step.avals, (0, 0, 0))
-        self.name = step.op.grad_name
         self.freed = True
 
 
@@ -202,7 +231,7 @@ def node_output(v: Value, node: GradNode) -> int:
 def attach(op: Any, spec: tuple, inputs: tuple[Value, ...], outs: list[Value]) -> None:
     """Hang a node on values that stand in no trace (direct, meta)."""
     wants = tuple(i for i, v in enumerate(inputs) if v.requires_grad and v.aval.inexact)
-    node = OpNode(op, spec, list(inputs), wants, tuple(v.aval for v in outs), order(), None)
+    node = node_class(OpNode, op.grad_name)(op, spec, list(inputs), wants, tuple(v.aval for v in outs), order(), None)
     node.where = trace.user_line()
     for i, v in enumerate(outs):
         if v.requires_grad:
@@ -249,7 +278,7 @@ def node_of(value: Value) -> GradNode:
 
 def _build(tr: Trace, step: Node) -> OpNode:
     inputs = [tr.values[i] for i in step.refs]
-    made = OpNode(step.op, step.spec, inputs, step.wants, step.avals, (tr.serial, step.start, 0), (tr, step.start))  # type: ignore[arg-type]
+    made = node_class(OpNode, step.op.grad_name)(step.op, step.spec, inputs, step.wants, step.avals, (tr.serial, step.start, 0), (tr, step.start))  # type: ignore[arg-type]
     made.where = step.where
     made.results = [v for v in tr.values[step.start : step.end] if v is not None] if -1 in made.saved else None
     for k in range(len(step.avals)):
@@ -422,7 +451,7 @@ class _Walk:
             cts = self.waiting.pop(id(node))
             for output, hooks in node.hooks.items():
                 if cts[output] is not None:
-                    for hook in list(hooks):
+                    for hook in list(hooks.values()):
                         cts[output] = hook(cts[output])
             if self.keys is not None:
                 for output, ct in enumerate(cts):
@@ -435,7 +464,7 @@ class _Walk:
     def _step(self, node: GradNode, cts: list[Value | None]) -> None:
         if node.freed:
             raise RuntimeError(FREED)
-        if type(node) is not OpNode or node.hooks or node.pre_hooks or node.post_hooks or node.home is None:
+        if not isinstance(node, OpNode) or node.hooks or node.pre_hooks or node.post_hooks or node.home is None:
             self.plain = False
         if isinstance(node, OpNode):
             node.check_saved()

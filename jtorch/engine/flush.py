@@ -91,7 +91,7 @@ def _keep_graphs(tr: Trace) -> None:
         producers = producers or tr.cursor.producers()
         step = producers[i]
         if any(step.start in freed for freed in tr.consumed):  # type: ignore[union-attr]
-            found.append((v, autograd.Spent(step), i - step.start))  # type: ignore[arg-type, union-attr]
+            found.append((v, autograd.node_class(autograd.Spent, step.op.grad_name)(step), i - step.start))  # type: ignore[arg-type, union-attr]
         else:
             node = autograd.node_of(v)
             found.append((v, node, autograd.node_output(v, node)))

@@ -1,5 +1,6 @@
 """Recording an operation, in one of three ways: found in the trie, added to it, or applied to JAX tracers at once."""
 
+import re
 from typing import Any
 
 import jax
@@ -165,8 +166,36 @@ def infer(op: Any, spec: tuple, fn: Any, inputs: tuple[Value, ...]) -> list[Any]
     """Shapes and dtypes of the results, by abstract evaluation."""
     if op.infer is not None:
         return op.infer(spec, inputs)
-    out = jax.eval_shape(fn, *[v.aval.struct() for v in inputs])
+    try:
+        out = jax.eval_shape(fn, *[v.aval.struct() for v in inputs])
+    except (TypeError, ValueError) as error:
+        raise _explained(error) from None
     return list(out) if isinstance(out, (tuple, list)) else [out]
+
+
+_BROADCAST = re.compile(r"[Ii]ncompatible shapes for broadcasting: (?:shapes=\[)?(\([\d, ]*\))(?:,| and) (\([\d, ]*\))")
+
+
+def _explained(error: Exception) -> Exception:
+    """An operator's own error as it is; one of JAX's as the RuntimeError that torch's users expect."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    if frame is not None and frame.tb_frame.f_code.co_filename.startswith(trace._HERE):
+        return error
+    text = str(error).split("\n--")[0]
+    found = _BROADCAST.search(text)
+    if found is None:
+        return RuntimeError(text)
+    a, b = (tuple(int(n) for n in re.findall(r"\d+", s)) for s in found.groups())
+    for i in range(1, max(len(a), len(b)) + 1):
+        m, n = (s[-i] if i <= len(s) else 1 for s in (a, b))
+        if m != n and 1 not in (m, n):
+            at = max(len(a), len(b)) - i
+            return RuntimeError(
+                f"The size of tensor a ({m}) must match the size of tensor b ({n}) at non-singleton dimension {at}"
+            )
+    return RuntimeError(text)
 
 
 def _family(op: Any, spec: tuple) -> tuple | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from jtorch.composite.table import COMPOSITES
 from jtorch.engine.op import LIST, NUMBERS, T, number
 from jtorch.engine.value import Value
 from jtorch.ops.schema import REQUIRED, Param
@@ -398,6 +399,17 @@ def namespace(space: str) -> Namespace:
                     inplace = _inplace(each + "_", method)
                     inplace.__name__ = each + "_"
                     out[each + "_"] = inplace
+    return out
+
+
+def composites(space: str) -> Namespace:
+    """The composite operators of a namespace; those loaded so far."""
+    out: Namespace = {}
+    for entry in COMPOSITES:
+        for shown in entry.expose:
+            where, _, other = shown.partition(":")
+            if where == space:
+                out[other or entry.name] = entry.function
     return out
 
 

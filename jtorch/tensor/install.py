@@ -6,11 +6,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from jtorch.composite.table import COMPOSITES
 from jtorch.engine.op import NUMBERS
 from jtorch.engine.value import Value, from_array
 from jtorch.tensor import call, factories, getitem, methods
-from jtorch.tensor.bind import Mismatch, namespace
+from jtorch.tensor.bind import Mismatch, composites, namespace
 from jtorch.tensor.tensor import Tensor
 
 # Python's operator -> the method behind it; those with a reflected form are marked
@@ -51,11 +50,8 @@ def install() -> None:
         setattr(Tensor, name, fn)
     for name, fn in methods.PROPERTIES.items():
         setattr(Tensor, name, property(fn))
-    for entry in COMPOSITES:
-        for space in entry.expose:
-            where, _, other = space.partition(":")
-            if where == "Tensor":
-                setattr(Tensor, other or entry.name, entry.function)
+    for name, fn in composites("Tensor").items():
+        setattr(Tensor, name, fn)
     for name in ("real", "imag"):
         if name in table:
             setattr(Tensor, name, property(table[name], _part_setter(name)))

@@ -23,10 +23,8 @@ from jtorch.tensor.tensor import Tensor, tensor_from, wrap
 _TT = (T, T)
 
 
-class _MoveNode(autograd.GradNode):
+class ToCopyBackward0(autograd.GradNode):
     """The backward of a move to another device: moves the gradient back."""
-
-    name = "ToCopyBackward0"
 
     def __init__(self, source: Value, made: Value) -> None:
         super().__init__([autograd._edge(source)], (made.aval,), autograd.order())
@@ -49,7 +47,7 @@ def move(v: Value, device: str) -> Value:
     else:
         made = from_array(jax.device_put(array, jax_device(device)), device)
     if v.requires_grad and trace.state().grad:
-        node = _MoveNode(v, made)
+        node = ToCopyBackward0(v, made)
         made.requires_grad, made.node = True, node
     return made
 
@@ -302,7 +300,7 @@ def register_hook(self: Tensor, hook: Callable) -> Any:
     node = v.node
     if node is not None:
         hooks = node.hooks.setdefault(v.output, hooks)
-    elif trace.state().trace is v.trace:
+    elif trace.state().trace is v.trace:  # the path must tell that a hook hangs here
         record(autograd.MARK, ("hook", v.index), (v,))
         v.trace.nodes.clear()  # type: ignore[union-attr]
     handle = RemovableHandle(hooks)

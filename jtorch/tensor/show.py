@@ -9,7 +9,7 @@ def show(t: Tensor) -> str:
     v = t._value
     grad_fn = None
     if v.requires_grad and v.owner is None:
-        grad_fn = t.grad_fn.name
+        grad_fn = t.grad_fn.name()
     return tensor_repr(
         None if t.is_meta else t._host("print"),
         shape=tuple(t.shape),
