@@ -125,8 +125,8 @@ def _mul(self: Any, other: Any) -> Any:
 
 _ALPHA = "(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor"
 op(f"add{_ALPHA}", promote="common", inplace=True, host=_add)(_add)
-op(f"sub{_ALPHA}", inplace=True, host=_sub, aliases="subtract")(_sub)
-op(f"rsub{_ALPHA}", expose="torch", out=False, host=_rsub, grad_name="RsubBackward1")(_rsub)
+op(f"sub{_ALPHA}", promote_args=("other",), inplace=True, host=_sub, aliases="subtract")(_sub)
+op(f"rsub{_ALPHA}", promote_args=("other",), expose="torch", out=False, host=_rsub, grad_name="RsubBackward1")(_rsub)
 op(
     "mul(Tensor self, Tensor other) -> Tensor",
     promote="common",
@@ -392,6 +392,7 @@ op(
 
 @op(
     "float_power(Tensor self, Tensor exponent) -> Tensor",
+    promote_args=("self", "exponent"),
     inplace=True,
     saves="self exponent",
     grad_name="PowBackward1",
