@@ -50,7 +50,7 @@ def _weights(fweights: Any, aweights: Any) -> Any:
 @op("cov(Tensor self, *, int correction=1, Tensor? fweights=None, Tensor? aweights=None) -> Tensor", out=False,
     check=_bad_weights, grad_name="SqueezeBackward0")  # fmt: skip
 def cov(self: Any, *, correction: int, fweights: Any, aweights: Any) -> Any:
-    """Covariance of the rows of ``self`` ``(variables, observations)``; 1-d input is one variable and gives a 0-d one."""
+    """Covariance of the rows of ``self`` ``(variables, observations)``; 1-d input is one variable."""
     if self.ndim > 2:
         raise RuntimeError(
             f"cov(): expected input to have two or fewer dimensions but got an input with {self.ndim} dimensions"
