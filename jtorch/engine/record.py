@@ -236,7 +236,7 @@ def _abstract(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...]) 
 
 def direct(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...]) -> Any:
     """Apply an op whose inputs hold JAX tracers: nothing is recorded, and all of JAX's transformations compose."""
-    arrays = [v.array if v.array is not None else materialise(v, "used under a JAX transformation") for v in inputs]
+    arrays = [_array_for(st, v) for v in inputs]
     made = op.bind(spec)(*arrays)
     several = isinstance(made, (tuple, list))
     device = _device_of(inputs)
@@ -247,6 +247,13 @@ def direct(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...]) -> 
             v.requires_grad = v.aval.inexact
         autograd.attach(op, spec, inputs, out)
     return out if several else out[0]
+
+
+def _array_for(st: ThreadState, v: Value) -> Any:
+    """A value's array under a JAX transformation; one from outside may be an input of the function being captured."""
+    if v.trace is not DIRECT and st.capture is not None:
+        return st.capture.take(v)
+    return v.array if v.array is not None else materialise(v, "used under a JAX transformation")
 
 
 def _direct_value(array: Any, device: str) -> Value:

@@ -132,7 +132,7 @@ def root_of(device: str) -> Node:
 class ThreadState:
     """What each thread has of its own: its traces, and the autograd modes."""
 
-    __slots__ = ("trace", "traces", "grad", "inference", "autocast", "saved_hooks", "anomaly")
+    __slots__ = ("trace", "traces", "grad", "inference", "autocast", "saved_hooks", "anomaly", "capture", "dual")
 
     def __init__(self) -> None:
         self.traces: dict[str, Trace] = {}
@@ -142,6 +142,8 @@ class ThreadState:
         self.autocast: Any = None
         self.saved_hooks: list = []
         self.anomaly = False
+        self.capture: Any = None  # see capture.py
+        self.dual = 0  # forward-mode levels entered
 
     def trace_for(self, device: str) -> Trace:
         """The open trace of a device; it becomes the current one."""
@@ -163,6 +165,15 @@ class ThreadState:
             yield
         finally:
             self.grad = before
+
+    @contextmanager
+    def capturing(self, capture: Any) -> Iterator[None]:
+        """Run a block in which values from outside are taken by ``capture``."""
+        before, self.capture = self.capture, capture
+        try:
+            yield
+        finally:
+            self.capture = before
 
     def close(self, trace: Trace) -> None:
         """Take a trace off, as it is being flushed: what comes next starts a new one."""

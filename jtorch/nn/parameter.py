@@ -84,22 +84,32 @@ class Buffer(Tensor, metaclass=_BufferMeta):
 
 
 class UninitializedTensorMixin:
-    """What a tensor has in common that does not know its shape yet: :meth:`materialize`, and loud errors."""
+    """What a tensor without a shape can do: say its dtype and device, move, and :meth:`materialize`.
+
+    It has no value: whatever an operation would read raises ValueError.
+    """
 
     cls_to_become: type = Tensor
+    is_leaf = True
+    grad = None
+    requires_grad: bool
+    dtype: Any
+    device: Any
 
-    # What may be asked of a tensor without a shape; everything else that dispatches raises.
-    _allowed_names = frozenset(
-        "__hash__ size copy_ is_complex is_floating_point half float double bfloat16 char short int long cuda cpu to "
-        "get_device _has_compatible_shallow_copy_type __get__ __set__".split()
-    )
+    @classmethod
+    def _make(cls, requires_grad: bool, device: Any, dtype: Any) -> Any:
+        # An empty tensor knows what the defaults are, and what goes together.
+        empty = jtorch.empty(0, device=device, dtype=dtype).requires_grad_(requires_grad)
+        t = object.__new__(cls)
+        t.__dict__.update(requires_grad=requires_grad, device=empty.device, dtype=empty.dtype)
+        return t
 
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Give the tensor its shape (its values are undefined, as from ``torch.empty``) and its final class."""
-        device = self.data.device if device is None else device  # type: ignore[has-type]
-        dtype = self.data.dtype if dtype is None else dtype  # type: ignore[has-type]
-        self.data = jtorch.empty(shape, device=device, dtype=dtype)
+        own = {name: self.__dict__.pop(name) for name in ("requires_grad", "device", "dtype")}
         self.__class__ = self.cls_to_become  # type: ignore[assignment]
+        self.data = jtorch.empty(shape, device=device or own["device"], dtype=dtype or own["dtype"])
+        self.requires_grad_(own["requires_grad"])
 
     @property
     def shape(self) -> Any:
@@ -109,27 +119,79 @@ class UninitializedTensorMixin:
             "`forward` to initialize the parameters before accessing their attributes."
         )
 
+    def __getattr__(self, name: str) -> Any:
+        if name != "_v":  # what every operation reads
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        raise ValueError(
+            "Attempted to use an uninitialized parameter. This error happens when you are using a `LazyModule` or "
+            "explicitly manipulating `torch.nn.parameter.UninitializedParameter` objects. When using LazyModules Call "
+            "`forward` with a dummy batch to initialize the parameters before calling torch functions"
+        )
+
+    @property
+    def data(self) -> Any:
+        """The tensor itself: it has no elements to share."""
+        return self
+
+    @data.setter
+    def data(self, new: Any) -> None:
+        self.__dict__.update(device=new.device, dtype=new.dtype)
+
+    def to(self, *args: Any, **kwargs: Any) -> Any:
+        """The same on another device or of another dtype."""
+        moved = jtorch.empty(0, device=self.device, dtype=self.dtype).to(*args, **kwargs)
+        return self._make(self.requires_grad, moved.device, moved.dtype)
+
+    def cpu(self) -> Any:
+        """The same on the CPU."""
+        return self.to("cpu")
+
+    def cuda(self, device: Any = None) -> Any:
+        """The same on the GPU."""
+        return self.to("cuda" if device is None else device)
+
+    def float(self) -> Any:
+        """The same in float32."""
+        return self.to(jtorch.float32)
+
+    def double(self) -> Any:
+        """The same in float64."""
+        return self.to(jtorch.float64)
+
+    def half(self) -> Any:
+        """The same in float16."""
+        return self.to(jtorch.float16)
+
+    def bfloat16(self) -> Any:
+        """The same in bfloat16."""
+        return self.to(jtorch.bfloat16)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Any:
+        """Say whether gradients will be wanted."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_meta(self) -> bool:
+        """Whether it will have no data."""
+        return self.device.type == "meta"
+
     def share_memory_(self) -> Any:
         raise RuntimeError(
             "Can't share memory on an uninitialized parameter or buffer. Call `forward` to initialize the parameters "
             "before calling `module.share_memory()`."
         )
 
-    def __repr__(self) -> str:
+    def __repr__(self, *args: Any, **kwargs: Any) -> str:
         return f"<{type(self).__name__}>"
 
-    def __reduce_ex__(self, proto: Any) -> tuple:
-        return type(self), (self.requires_grad,)  # type: ignore[attr-defined]
+    def __deepcopy__(self, memo: dict) -> Any:
+        if id(self) not in memo:
+            memo[id(self)] = self._make(self.requires_grad, self.device, self.dtype)
+        return memo[id(self)]
 
-    @classmethod
-    def __torch_function__(cls, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        if getattr(func, "__name__", None) in cls._allowed_names:
-            return super().__torch_function__(func, types, args, kwargs or {})  # type: ignore[misc]
-        raise ValueError(
-            f"Attempted to use an uninitialized parameter in {func}. This error happens when you are using a "
-            "`LazyModule` or explicitly manipulating `torch.nn.parameter.UninitializedParameter` objects. When using "
-            "LazyModules Call `forward` with a dummy batch to initialize the parameters before calling torch functions"
-        )
+    def __reduce_ex__(self, proto: Any) -> tuple:
+        return type(self), (self.requires_grad,)
 
 
 def is_lazy(param: Any) -> bool:
@@ -143,13 +205,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
     cls_to_become = Parameter
 
     def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> Any:
-        return Tensor._make_subclass(cls, jtorch.empty(0, device=device, dtype=dtype), requires_grad)
-
-    def __deepcopy__(self, memo: dict) -> "UninitializedParameter":
-        if id(self) not in memo:
-            data = self.data
-            memo[id(self)] = type(self)(self.requires_grad, data.device, data.dtype)
-        return memo[id(self)]
+        return cls._make(requires_grad, device, dtype)
 
 
 class UninitializedBuffer(UninitializedTensorMixin, Tensor):
@@ -160,7 +216,7 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):
     def __new__(
         cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
     ) -> Any:
-        t = Tensor._make_subclass(cls, jtorch.empty(0, device=device, dtype=dtype), requires_grad)
+        t = cls._make(requires_grad, device, dtype)
         t.persistent = persistent
         t._is_buffer = True
         return t

@@ -44,7 +44,8 @@ def expand_to(x: Any, shape: Sequence[int]) -> Any:
         if x.shape[i] not in (1, shape[i]):
             raise RuntimeError(
                 f"The expanded size of the tensor ({shape[i]}) must match the existing size ({x.shape[i]}) at "
-                f"non-singleton dimension {len(shape) + i}.  Target sizes: {list(shape)}.  Tensor sizes: {list(x.shape)}"
+                f"non-singleton dimension {len(shape) + i}.  Target sizes: {list(shape)}.  "
+                f"Tensor sizes: {list(x.shape)}"
             )
     return jnp.broadcast_to(x, shape)
 

@@ -263,9 +263,7 @@ def index_add(self, dim, index, source, *, alpha):
     """``self`` with ``alpha`` times the slices of ``source`` added at ``index`` (torch.index_add)."""
     d = _sliced("index_add_", self, dim, index, source)
     require(index, self.shape[d] if self.ndim else 1, d)
-    if self.dtype != np.bool_:
-        source = source * fill_value(alpha, self)
-    return _by_rows("sum", True, self, d, index, source)
+    return _by_rows("sum", True, self, d, index, source * fill_value(alpha, self))
 
 
 @shape_op(

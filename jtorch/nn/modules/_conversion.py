@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import jtorch
-from jtorch.nn.parameter import Parameter, is_lazy
+from jtorch.nn.parameter import Parameter
 from jtorch.tensor import Tensor
 
 _TO_SIGNATURES = (
@@ -71,8 +71,7 @@ class ConversionMethods:
                 continue
             with jtorch.no_grad():
                 new = fn(param)
-            # An uninitialized parameter has no shape to compare, but takes the data all the same.
-            param.data = new.data if is_lazy(param) else new
+            param.data = new
             if param.grad is not None:
                 with jtorch.no_grad():
                     param.grad.data = fn(param.grad)

@@ -185,6 +185,8 @@ class StateMethods:
                 f"checkpoint but received {type(value)}"
             )
         lazy = is_lazy(param)
+        if lazy and is_lazy(value):
+            return None
         if not lazy and not is_lazy(value) and param.dim() == 0 and value.dim() == 1:
             value = value[0]  # scalars were stored as one-element vectors before torch 0.4
         if not lazy and value.shape != param.shape:

@@ -1,0 +1,31 @@
+"""torch.serialization: saving and loading, in PyTorch's own file formats."""
+
+from typing import Any
+
+from jtorch.serialization.io import (
+    get_crc32_options,
+    get_unsafe_globals_in_checkpoint,
+    load,
+    save,
+    set_crc32_options,
+)
+from jtorch.serialization.safe_globals import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
+
+__all__ = [
+    "add_safe_globals",
+    "clear_safe_globals",
+    "get_crc32_options",
+    "get_safe_globals",
+    "get_unsafe_globals_in_checkpoint",
+    "load",
+    "safe_globals",
+    "save",
+    "set_crc32_options",
+]
+
+
+def _get_layout(name: str) -> Any:
+    """The layout that files call ``torch.strided``."""
+    import jtorch
+
+    return getattr(jtorch, name.removeprefix("torch."))
