@@ -329,9 +329,16 @@ for _schema in ("(Tensor self, int? dim=None)", ".dim_IntList(Tensor self, int[]
 
 
 @with_partials(lambda root, x: jnp.where(root == 0, 0, 0.5 / jnp.where(root == 0, 1, root)))
-def _flat_sqrt(x: Any) -> Any:
+def flat_sqrt(x: Any) -> Any:
     """The square root, taken not to move at 0."""
     return lax.sqrt(x)
+
+
+def squared_size(x: Any) -> Any:
+    """``|x|**2``, as real numbers."""
+    if category(x.dtype) == COMPLEX:
+        return lax.square(lax.real(x)) + lax.square(lax.imag(x))
+    return lax.square(x)
 
 
 def _moments(x: Any, dim: Dims, correction: Any, keepdim: bool) -> tuple[Any, Any]:
@@ -341,7 +348,7 @@ def _moments(x: Any, dim: Dims, correction: Any, keepdim: bool) -> tuple[Any, An
     x = promotion.cast(x, wide(dtype))
     mean = jnp.mean(x, axes, keepdims=True)
     away = x - mean
-    square = lax.square(lax.real(away)) + lax.square(lax.imag(away)) if category(dtype) == COMPLEX else away * away
+    square = squared_size(away)
     left = jnp.maximum(_count(x.shape, axes) - jnp.asarray(1 if correction is None else correction, square.dtype), 0)
     variance = jnp.sum(square, axes, keepdims=keepdim) / left
     if not keepdim:
@@ -358,7 +365,7 @@ def _spread(name: str) -> Callable:
         if category(self.dtype) < FLOAT:
             raise RuntimeError(f"{who} only support floating point and complex dtypes")
         variance, mean = _moments(self, dim, correction, keepdim)
-        result = _flat_sqrt(variance) if root else variance
+        result = flat_sqrt(variance) if root else variance
         return (result, mean) if both else result
 
     return spread
