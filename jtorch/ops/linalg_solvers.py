@@ -96,7 +96,7 @@ def _unsolvable(a: Any, name: str) -> list:
 @op("linalg_solve(Tensor A, Tensor B, *, bool left=True) -> Tensor", expose="linalg:solve", saves="A result",
     check=lambda A, B, *, left: _unsolvable(A, "torch.linalg.solve"), grad_name="LinalgSolveExBackward0")  # fmt: skip
 def linalg_solve(A: Any, B: Any, *, left: bool) -> Any:
-    """``X`` with ``A X = B``, or ``X A = B``; ``B`` may be (a batch of) vectors. Raises LinAlgError where A is singular."""
+    """``X`` with ``A X = B``, or ``X A = B``; ``B`` may be (a batch of) vectors. LinAlgError where A is singular."""
     return _solve(A, B, left, "linalg.solve")
 
 
@@ -231,7 +231,7 @@ def _bad_pivots(pivots: Any) -> list:
     expose="linalg:lu_solve", saves="LU pivots result",
     check=lambda LU, pivots, B, *, left, adjoint: _bad_pivots(pivots))  # fmt: skip
 def linalg_lu_solve(LU: Any, pivots: Any, B: Any, *, left: bool, adjoint: bool) -> Any:
-    """``X`` with ``A X = B`` for the results of ``lu_factor(A)``; ``adjoint`` for ``A^H``, ``left=False`` for ``X A = B``."""
+    """``X`` with ``A X = B`` for ``lu_factor(A)``'s results; ``adjoint``: for ``A^H``; not ``left``: ``X A = B``."""
     need_kernel(LU, "linalg.lu_solve")
     need_same_dtype(LU, B, "linalg.lu_solve", ("LU", "B"))
     _need_pivots(LU, pivots)
@@ -292,8 +292,8 @@ def linalg_lstsq(self: Any, b: Any, rcond: float | None, *, driver: str | None) 
         raise RuntimeError(f"{name}: other must have at least 1 dimension.")
     if a.dtype != b.dtype:
         raise RuntimeError(
-            f"{name}: Expected input and other to have the same dtype, but got input's dtype {scalar_type(a.dtype)} and "
-            f"other's dtype {scalar_type(b.dtype)}"
+            f"{name}: Expected input and other to have the same dtype, but got input's dtype {scalar_type(a.dtype)} "
+            f"and other's dtype {scalar_type(b.dtype)}"
         )
     driver = driver or "gelsy"
     if driver not in _DRIVERS:
@@ -306,7 +306,7 @@ def linalg_lstsq(self: Any, b: Any, rcond: float | None, *, driver: str | None) 
         kind = "other.size(-1)" if vector or rhs.ndim < 2 else "other.size(-2)"
         raise RuntimeError(f"{name}: input.size(-2) should match {kind}")
     a, rhs = same_batch(a, rhs)
-    (*batch, m, n), empty = a.shape, jnp.zeros((0,), a.dtype)
+    (*batch, m, n), empty = a.shape, jnp.zeros((0,), a.real.dtype)
     if rcond is None:
         rcond = float(jnp.finfo(a.dtype).eps) * max(m, n)
     if not a.size or not rhs.size:
@@ -322,7 +322,7 @@ def linalg_lstsq(self: Any, b: Any, rcond: float | None, *, driver: str | None) 
         x[..., 0] if vector else x,
         residuals,
         jnp.zeros((0,), np.int64) if driver == "gels" else rank,
-        values if driver in ("gelsd", "gelss") else empty.real,
+        values if driver in ("gelsd", "gelss") else empty,
     )
 
 
@@ -332,8 +332,8 @@ def linalg_lstsq(self: Any, b: Any, rcond: float | None, *, driver: str | None) 
 def _need_balanced(rows: int, columns: int, split: str) -> None:
     if rows != columns:
         raise RuntimeError(
-            f"Expected self to satisfy the requirement prod(self.shape[{split}:]) == prod(self.shape[:{split}]), but got "
-            f"{columns} != {rows}"
+            f"Expected self to satisfy the requirement prod(self.shape[{split}:]) == prod(self.shape[:{split}]), "
+            f"but got {columns} != {rows}"
         )
 
 
