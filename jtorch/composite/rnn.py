@@ -110,9 +110,7 @@ def _run(
     if input.size(0) == 0:
         raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
     states = list(hx) if name == "lstm" else [hx]
-    output, *last = _layers(
-        _LAYERS[name], input, states, params, has_biases, num_layers, dropout, train, bidirectional
-    )
+    output, *last = _layers(_LAYERS[name], input, states, params, has_biases, num_layers, dropout, train, bidirectional)
     return output.transpose(0, 1) if batch_first else output, *last
 
 
@@ -130,9 +128,7 @@ def _run_packed(
 ) -> tuple:
     states = list(hx) if name == "lstm" else [hx]
     packing = _Packing(batch_sizes, data.device)
-    return _layers(
-        _LAYERS[name], data, states, params, has_biases, num_layers, dropout, train, bidirectional, packing
-    )
+    return _layers(_LAYERS[name], data, states, params, has_biases, num_layers, dropout, train, bidirectional, packing)
 
 
 def _either(name: str, args: tuple, kwargs: dict) -> tuple:

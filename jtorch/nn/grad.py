@@ -16,42 +16,78 @@ def _gradient(conv: Callable, shapes_of: Any, grad_output: Any) -> Any:
 
 
 def conv1d_input(
-    input_size: Any, weight: Any, grad_output: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    input_size: Any,
+    weight: Any,
+    grad_output: Any,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> Any:
     """The gradient of ``conv1d`` with respect to its input, of shape ``input_size``."""
     return _gradient(lambda x: F.conv1d(x, weight, None, stride, padding, dilation, groups), input_size, grad_output)
 
 
 def conv1d_weight(
-    input: Any, weight_size: Any, grad_output: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    input: Any,
+    weight_size: Any,
+    grad_output: Any,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> Any:
     """The gradient of ``conv1d`` with respect to its weight, of shape ``weight_size``."""
     return _gradient(lambda w: F.conv1d(input, w, None, stride, padding, dilation, groups), weight_size, grad_output)
 
 
 def conv2d_input(
-    input_size: Any, weight: Any, grad_output: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    input_size: Any,
+    weight: Any,
+    grad_output: Any,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> Any:
     """The gradient of ``conv2d`` with respect to its input, of shape ``input_size``."""
     return _gradient(lambda x: F.conv2d(x, weight, None, stride, padding, dilation, groups), input_size, grad_output)
 
 
 def conv2d_weight(
-    input: Any, weight_size: Any, grad_output: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    input: Any,
+    weight_size: Any,
+    grad_output: Any,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> Any:
     """The gradient of ``conv2d`` with respect to its weight, of shape ``weight_size``."""
     return _gradient(lambda w: F.conv2d(input, w, None, stride, padding, dilation, groups), weight_size, grad_output)
 
 
 def conv3d_input(
-    input_size: Any, weight: Any, grad_output: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    input_size: Any,
+    weight: Any,
+    grad_output: Any,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> Any:
     """The gradient of ``conv3d`` with respect to its input, of shape ``input_size``."""
     return _gradient(lambda x: F.conv3d(x, weight, None, stride, padding, dilation, groups), input_size, grad_output)
 
 
 def conv3d_weight(
-    input: Any, weight_size: Any, grad_output: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    input: Any,
+    weight_size: Any,
+    grad_output: Any,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
 ) -> Any:
     """The gradient of ``conv3d`` with respect to its weight, of shape ``weight_size``."""
     return _gradient(lambda w: F.conv3d(input, w, None, stride, padding, dilation, groups), weight_size, grad_output)

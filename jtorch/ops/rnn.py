@@ -49,7 +49,9 @@ _tanh_step = _rnn_step(jnp.tanh)
 _relu_step = _rnn_step(lambda x: jnp.maximum(x, 0))
 
 
-def _run(step: Callable, state: tuple, input: Any, w_ih: Any, b_ih: Any, mask: Any, reverse: bool, *weights: Any) -> tuple:
+def _run(
+    step: Callable, state: tuple, input: Any, w_ih: Any, b_ih: Any, mask: Any, reverse: bool, *weights: Any
+) -> tuple:
     """Scan ``step`` over (T, N, I). Returns the outputs (T, N, H) and the last state.
 
     Where ``mask`` (T, N, 1) is False a sequence has ended, or, backwards, not begun: its state stays.

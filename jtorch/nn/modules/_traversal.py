@@ -105,9 +105,7 @@ class TraversalMethods:
     ) -> Iterator[tuple[str, Any]]:
         """(qualified name, member) of what ``get_members_fn(module)`` lists as (name, member) in each module."""
         seen: set[int] = set()
-        modules = (
-            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else ((prefix, self),)
-        )
+        modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else ((prefix, self),)
         for module_prefix, module in modules:
             for name, member in get_members_fn(module):
                 if member is None or id(member) in seen:

@@ -269,7 +269,9 @@ class Module(TraversalMethods, StateMethods, ConversionMethods, HookMethods):
             self.register_buffer(name, value, value.persistent)
             return
         if isinstance(value, Buffer):
-            (self._non_persistent_buffers_set.discard if value.persistent else self._non_persistent_buffers_set.add)(name)
+            (self._non_persistent_buffers_set.discard if value.persistent else self._non_persistent_buffers_set.add)(
+                name
+            )
         for hook in _global_buffer_registration_hooks.values():
             new = hook(self, name, value)
             value = value if new is None else new

@@ -84,9 +84,7 @@ class LayerNorm(Module):
         self.eps = eps
         self.elementwise_affine = elementwise_affine
         for name, wanted in (("weight", elementwise_affine), ("bias", elementwise_affine and bias)):
-            self.register_parameter(
-                name, Parameter(jtorch.empty(self.normalized_shape, **factory)) if wanted else None
-            )
+            self.register_parameter(name, Parameter(jtorch.empty(self.normalized_shape, **factory)) if wanted else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -130,9 +130,7 @@ class Transformer(Module):
                 raise RuntimeError("the batch number of src and tgt must be equal")
         if src.size(-1) != self.d_model or tgt.size(-1) != self.d_model:
             raise RuntimeError("the feature number of src and tgt must be equal to d_model")
-        memory = self.encoder(
-            src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal
-        )
+        memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal)
         return self.decoder(
             tgt,
             memory,
@@ -198,9 +196,7 @@ class TransformerEncoder(Module):
         mask = _additive(mask, "mask", src.dtype)
         output = src
         for layer in self.layers:
-            output = layer(
-                output, src_mask=mask, is_causal=bool(is_causal), src_key_padding_mask=src_key_padding_mask
-            )
+            output = layer(output, src_mask=mask, is_causal=bool(is_causal), src_key_padding_mask=src_key_padding_mask)
         if mask is None and src_key_padding_mask is not None and self._clears_padding(src):
             padded = src_key_padding_mask != 0
             if self.mask_check:
@@ -332,9 +328,7 @@ class TransformerEncoderLayer(Module):
         if not hasattr(self, "activation"):
             self.activation = F.relu
 
-    def forward(
-        self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False
-    ) -> Any:
+    def forward(self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False) -> Any:
         """The layer's output for ``src``, of the same shape.
 
         Arguments:
@@ -342,9 +336,7 @@ class TransformerEncoderLayer(Module):
             src_key_padding_mask: (N, L), or (L) without a batch.
             is_causal: a hint that ``src_mask`` is the causal mask.
         """
-        src_key_padding_mask = _additive(
-            src_key_padding_mask, "src_key_padding_mask", src.dtype, src_mask, "src_mask"
-        )
+        src_key_padding_mask = _additive(src_key_padding_mask, "src_key_padding_mask", src.dtype, src_mask, "src_mask")
         src_mask = _additive(src_mask, "src_mask", src.dtype)
         x = src
         if self.norm_first:
@@ -449,9 +441,7 @@ class TransformerDecoderLayer(Module):
         )[0]
         return self.dropout1(x)
 
-    def _mha_block(
-        self, x: Any, mem: Any, attn_mask: Any, key_padding_mask: Any, is_causal: bool = False
-    ) -> Any:
+    def _mha_block(self, x: Any, mem: Any, attn_mask: Any, key_padding_mask: Any, is_causal: bool = False) -> Any:
         x = self.multihead_attn(
             x,
             mem,
