@@ -86,7 +86,8 @@ def _check_identity(x: Any, p: float, dim: Any, axes: tuple[int, ...]) -> None:
     for axis in axes:
         if x.shape[axis] == 0:
             raise RuntimeError(
-                f"{problem}the dimension {axis} because this dimension is empty and the operation does not have an identity"
+                f"{problem}the dimension {axis} because this dimension is empty and the operation does not have an "
+                "identity"
             )
 
 

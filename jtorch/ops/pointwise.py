@@ -496,14 +496,14 @@ def _hypot(x: Any, y: Any) -> Any:
 
 
 @with_partials(lambda result, x, y: 1 / (1 + lax.exp(y - x)), lambda result, x, y: 1 / (1 + lax.exp(x - y)))
-def _complex_logaddexp(x: Any, y: Any) -> Any:
+def complex_logaddexp(x: Any, y: Any) -> Any:
     """Counted from the larger one, whose imaginary part is not wrapped."""
     more = lax.real(x) >= lax.real(y)
     return jnp.where(more, x, y) + lax.log(1 + lax.exp(jnp.where(more, y - x, x - y)))
 
 
 def _logaddexp(x: Any, y: Any) -> Any:
-    return _complex_logaddexp(x, y) if category(x.dtype) == COMPLEX else jnp.logaddexp(x, y)
+    return complex_logaddexp(x, y) if category(x.dtype) == COMPLEX else jnp.logaddexp(x, y)
 
 
 def _logaddexp2(x: Any, y: Any) -> Any:
