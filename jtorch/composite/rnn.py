@@ -47,7 +47,8 @@ def _layers(
 ) -> tuple:
     """Run all layers over (T, N, I), or over packed rows.
 
-    ``states`` are the initial states (layers · directions, N, H). Returns the output and the last states, stacked the same way.
+    ``states`` are the initial states (layers · directions, N, H). Returns the output and the last states, stacked the
+    same way.
     """
     directions = 2 if bidirectional else 1
     per_layer = len(params) // (num_layers * directions)
@@ -132,14 +133,17 @@ def _run_packed(
 
 
 def _either(name: str, args: tuple, kwargs: dict) -> tuple:
-    """Run either form: ``f(input, hx, params, ...)``, or ``f(data, batch_sizes, hx, params, ...)`` with the weights fourth."""
+    """Run either form: ``f(input, hx, params, ...)``, or ``f(data, batch_sizes, hx, params, ...)`` with the weights
+    fourth.
+    """
     packed = "batch_sizes" in kwargs or (len(args) > 3 and not isinstance(args[3], bool))
     return (_run_packed if packed else _run)(name, *args, **kwargs)
 
 
 @composite("torch")
 def lstm(*args: Any, **kwargs: Any) -> tuple:
-    """A multi-layer LSTM: ``lstm(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)``
+    """A multi-layer LSTM: ``lstm(input, hx, params, has_biases, num_layers, dropout, train, bidirectional,
+    batch_first)``
     or, packed, ``lstm(data, batch_sizes, hx, params, has_biases, num_layers, dropout, train, bidirectional)``.
 
     ``hx`` is (h, c), each (layers · directions, N, H). Returns output, h and c.

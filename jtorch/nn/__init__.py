@@ -5,7 +5,7 @@ from jtorch.nn import functional
 from jtorch.nn import init
 from jtorch.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 from jtorch.nn.modules import *  # noqa: F403
-from jtorch.nn import attention, modules, parallel, parameter, utils
+from jtorch.nn import attention, common_types, grad, modules, parallel, parameter, utils
 from jtorch.nn.parallel import DataParallel
 
 __all__ = [  # noqa: PLE0604
@@ -16,7 +16,9 @@ __all__ = [  # noqa: PLE0604
     "UninitializedBuffer",
     "UninitializedParameter",
     "attention",
+    "common_types",
     "functional",
+    "grad",
     "init",
     "modules",
     "parallel",

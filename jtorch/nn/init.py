@@ -238,7 +238,9 @@ def kaiming_normal_(
 
 
 def orthogonal_(tensor: Any, gain: float = 1, generator: Any = None) -> Any:
-    """Fill with a random matrix with orthonormal rows or columns, dimensions after the first merged (arXiv:1312.6120)."""
+    """Fill with a random matrix with orthonormal rows or columns, dimensions after the first merged
+    (arXiv:1312.6120).
+    """
     if tensor.ndimension() < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if tensor.numel() == 0:

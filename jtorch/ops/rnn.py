@@ -2,8 +2,8 @@
 
 Layers, directions, dropout between layers and packed sequences are put together in ``composite/rnn.py``.
 
-Weights are torch's: ``w_ih`` (gates·H, I), ``w_hh`` (gates·H, H or P), biases (gates·H), ``w_hr`` (P, H), with the gates
-in the order i, f, g, o (LSTM) and r, z, n (GRU).
+Weights are torch's: ``w_ih`` (gates·H, I), ``w_hh`` (gates·H, H or P), biases (gates·H), ``w_hr`` (P, H), with the
+gates in the order i, f, g, o (LSTM) and r, z, n (GRU).
 """
 
 from collections.abc import Callable
@@ -70,8 +70,8 @@ def _run(
 
 
 @op(
-    "_lstm_layer(Tensor input, Tensor h0, Tensor c0, Tensor w_ih, Tensor w_hh, Tensor? b_ih, Tensor? b_hh, Tensor? w_hr, "
-    "Tensor? mask, bool reverse) -> (Tensor, Tensor, Tensor)",
+    "_lstm_layer(Tensor input, Tensor h0, Tensor c0, Tensor w_ih, Tensor w_hh, Tensor? b_ih, Tensor? b_hh, "
+    "Tensor? w_hr, Tensor? mask, bool reverse) -> (Tensor, Tensor, Tensor)",
     expose="torch",
     out=False,
 )
@@ -82,8 +82,8 @@ def lstm_layer(
 
 
 @op(
-    "_gru_layer(Tensor input, Tensor h0, Tensor w_ih, Tensor w_hh, Tensor? b_ih, Tensor? b_hh, Tensor? mask, bool reverse) "
-    "-> (Tensor, Tensor)",
+    "_gru_layer(Tensor input, Tensor h0, Tensor w_ih, Tensor w_hh, Tensor? b_ih, Tensor? b_hh, Tensor? mask, "
+    "bool reverse) -> (Tensor, Tensor)",
     expose="torch",
     out=False,
 )

@@ -2,7 +2,7 @@
 
 import contextlib
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 __all__ = ["SDPBackend", "sdpa_kernel"]
@@ -38,14 +38,15 @@ def _cur_sdpa_kernel_backends() -> list[SDPBackend]:
 def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[dict]:
     """Allow only these backends within the context.
 
-    All backends compute the same function, and XLA has one implementation of it, which it uses whichever is allowed. The
-    choice is kept for those who ask for it, and checked: it must be a :class:`SDPBackend` or a list of them.
+    All backends compute the same function, and XLA has one implementation of it, which it uses whichever is allowed.
+    The choice is kept for those who ask for it, and checked: it must be a :class:`SDPBackend` or a list of them.
     """
     global _allowed
     chosen = [backends] if isinstance(backends, SDPBackend) else backends
-    if not isinstance(chosen, Iterable) or not all(isinstance(b, SDPBackend) for b in (chosen := list(chosen))):
+    if not isinstance(chosen, (list, tuple)) or not all(isinstance(b, SDPBackend) for b in chosen):
         raise AssertionError(
-            f"Backend must be an instance of SDPBackend or a list of SDPBackend instances, got {type(backends).__name__}"
+            "Backend must be an instance of SDPBackend or a list of SDPBackend instances, got "
+            f"{type(backends).__name__}"
         )
     before, _allowed = _allowed, list(dict.fromkeys(chosen))
     try:

@@ -14,7 +14,7 @@ from jtorch.nn.modules.instancenorm import *  # noqa: F403
 from jtorch.nn.modules.linear import *  # noqa: F403
 from jtorch.nn.modules.linear_cross_entropy_options import *  # noqa: F403
 from jtorch.nn.modules.loss import *  # noqa: F403
-from jtorch.nn.modules.module import Module
+from jtorch.nn.modules.module import Module  # noqa: F401
 from jtorch.nn.modules.normalization import *  # noqa: F403
 from jtorch.nn.modules.padding import *  # noqa: F403
 from jtorch.nn.modules.pixelshuffle import *  # noqa: F403

@@ -13,8 +13,8 @@ from jtorch.nn.parameter import Parameter
 class MultiheadAttention(Module):
     """Multi-head attention (arXiv:1706.03762).
 
-    ``forward(query, key, value)`` takes (L, N, embed_dim), (S, N, kdim) and (S, N, vdim), with ``batch_first`` the batch
-    first, or all three without a batch. It returns the output, shaped as the query, and the attention weights
+    ``forward(query, key, value)`` takes (L, N, embed_dim), (S, N, kdim) and (S, N, vdim), with ``batch_first`` the
+    batch first, or all three without a batch. It returns the output, shaped as the query, and the attention weights
     (N, L, S), per head (N, num_heads, L, S) without ``average_attn_weights``, or None without ``need_weights``.
 
     Arguments:
@@ -159,7 +159,9 @@ class MultiheadAttention(Module):
         return (output.transpose(1, 0) if swap else output), attention
 
     def merge_masks(self, attn_mask: Any, key_padding_mask: Any, query: Any) -> tuple[Any, int | None]:
-        """The two masks as one, (N, num_heads, L, L), and its kind: None, 1 (padding only) or 2. ``query`` is (N, L, E)."""
+        """The two masks as one, (N, num_heads, L, L), and its kind: None, 1 (padding only) or 2. ``query`` is
+        (N, L, E).
+        """
         if attn_mask is None:
             return key_padding_mask, None if key_padding_mask is None else 1
         batch, length = query.shape[:2]

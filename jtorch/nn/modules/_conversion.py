@@ -116,7 +116,8 @@ class ConversionMethods:
         return self._apply(lambda t: jtorch.empty_like(t, device=device), recurse=recurse)
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
-        """``to(device=None, dtype=None, non_blocking=False)``, ``to(dtype)`` or ``to(tensor)``: move and convert in place.
+        """``to(device=None, dtype=None, non_blocking=False)``, ``to(dtype)`` or ``to(tensor)``: move and convert in
+        place.
 
         The dtype applies to floating point and complex tensors only. Raises TypeError for an integer dtype.
         """

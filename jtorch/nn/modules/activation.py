@@ -122,7 +122,9 @@ class Threshold(_Inplace):
 
 
 class RReLU(_Inplace):
-    """Leaky ReLU with a slope drawn uniformly from [lower, upper] in training, their mean otherwise (arXiv:1505.00853)."""
+    """Leaky ReLU with a slope drawn uniformly from [lower, upper] in training, their mean otherwise
+    (arXiv:1505.00853).
+    """
 
     __constants__ = ["lower", "upper", "inplace"]
 

@@ -20,8 +20,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     """Log softmax in two stages: frequent classes and clusters first, then the classes of a cluster.
 
     ``forward(input, target)`` takes (N, in_features) and class indices (N), or the same without N, and returns the log
-    probability of each target and the mean negative one. torch computes only the clusters that occur in the batch, which
-    makes shapes depend on the data; here all are computed and the ones wanted selected.
+    probability of each target and the mean negative one. torch computes only the clusters that occur in the batch,
+    which makes shapes depend on the data; here all are computed and the ones wanted selected.
 
     Arguments:
         in_features: width of the input.

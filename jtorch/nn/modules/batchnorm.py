@@ -133,8 +133,8 @@ class _BatchNorm(_NormBase):
     def _forward_cumulative(self, input: Any) -> Any:
         """Without a momentum the running statistics are means over all batches: each new one counts 1/n.
 
-        n is on the device. With momentum 1 the functional form writes the batch's own statistics into fresh tensors, which
-        are then averaged in, all without reading n.
+        n is on the device. With momentum 1 the functional form writes the batch's own statistics into fresh tensors,
+        which are then averaged in, all without reading n.
         """
         mean, var = jtorch.zeros_like(self.running_mean), jtorch.zeros_like(self.running_var)
         output = F.batch_norm(input, mean, var, self.weight, self.bias, True, 1.0, self.eps)

@@ -63,8 +63,8 @@ class Container(Module):
 class Sequential(_HidesNumbers):
     """Modules called one after the other, each with the result of the one before.
 
-    Takes the modules as arguments, or one ``OrderedDict`` of named modules. It supports indexing, slicing (which gives a
-    ``Sequential``), ``+`` with another, and ``*`` with a number.
+    Takes the modules as arguments, or one ``OrderedDict`` of named modules. It supports indexing, slicing (which gives
+    a ``Sequential``), ``+`` with another, and ``*`` with a number.
     """
 
     def __init__(self, *args: Any) -> None:
@@ -290,7 +290,8 @@ class ModuleDict(Module):
         """Add the modules of a mapping, or of (name, module) pairs."""
         if not isinstance(modules, Iterable):
             raise TypeError(
-                f"ModuleDict.update should be called with an iterable of key/value pairs, but got {type(modules).__name__}"
+                "ModuleDict.update should be called with an iterable of key/value pairs, but got "
+                f"{type(modules).__name__}"
             )
         pairs = modules.items() if isinstance(modules, (Mapping, ModuleDict)) else _pairs("ModuleDict", modules)
         for key, module in pairs:
@@ -433,7 +434,7 @@ class ParameterDict(Module):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of ``key``, or ``default``."""
-        return self[key] if key in self else default
+        return self[key] if key in self else default  # noqa: SIM401
 
     def fromkeys(self, keys: Iterable[str], default: Any = None) -> "ParameterDict":
         """A new dict with these keys, all with the same value."""

@@ -208,14 +208,18 @@ class Conv1d(_Convolution):
 
 
 class Conv2d(_Convolution):
-    """Cross-correlates (N, in_channels, H, W) or (in_channels, H, W) with learned kernels; arguments as :class:`Conv1d`."""
+    """Cross-correlates (N, in_channels, H, W) or (in_channels, H, W) with learned kernels; arguments as
+    :class:`Conv1d`.
+    """
 
     _tuple = staticmethod(_pair)
     _function = staticmethod(F.conv2d)
 
 
 class Conv3d(_Convolution):
-    """Cross-correlates (N, in_channels, D, H, W) or the same without N with learned kernels; arguments as :class:`Conv1d`."""
+    """Cross-correlates (N, in_channels, D, H, W) or the same without N with learned kernels; arguments as
+    :class:`Conv1d`.
+    """
 
     _tuple = staticmethod(_triple)
     _function = staticmethod(F.conv3d)

@@ -9,7 +9,9 @@ __all__ = ["PairwiseDistance", "CosineSimilarity"]
 
 
 class PairwiseDistance(Module):
-    """The p-norm of ``x1 - x2 + eps`` over the last dimension: (N, D) and (N, D) to (N) or, with ``keepdim``, (N, 1)."""
+    """The p-norm of ``x1 - x2 + eps`` over the last dimension: (N, D) and (N, D) to (N) or, with ``keepdim``,
+    (N, 1).
+    """
 
     __constants__ = ["norm", "eps", "keepdim"]
 

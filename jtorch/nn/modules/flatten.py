@@ -25,7 +25,9 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """Splits dimension ``dim`` into ``unflattened_size``, of which one may be -1. Raises TypeError for anything but ints."""
+    """Splits dimension ``dim`` into ``unflattened_size``, of which one may be -1. Raises TypeError for anything but
+    ints.
+    """
 
     __constants__ = ["dim", "unflattened_size"]
 
@@ -41,7 +43,8 @@ class Unflatten(Module):
         for idx, elem in enumerate(input):
             if not isinstance(elem, int):
                 raise TypeError(
-                    f"unflattened_size must be tuple of ints, but found element of type {type(elem).__name__} at pos {idx}"
+                    "unflattened_size must be tuple of ints, but found element of type "
+                    f"{type(elem).__name__} at pos {idx}"
                 )
 
     def forward(self, input: Any) -> Any:

@@ -125,7 +125,9 @@ class InstanceNorm2d(_InstanceNorm):
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """Normalizes each channel of each sample of (N, C, D, H, W) or (C, D, H, W); arguments as :class:`InstanceNorm1d`."""
+    """Normalizes each channel of each sample of (N, C, D, H, W) or (C, D, H, W); arguments as
+    :class:`InstanceNorm1d`.
+    """
 
     def _get_no_batch_dim(self) -> int:
         return 4

@@ -11,8 +11,9 @@ __all__ = ["LazyModuleMixin"]
 class LazyModuleMixin:
     """Base of the lazy layers: placed before the layer class, it fills in uninitialized parameters on the first call.
 
-    A subclass gives its parameters as ``UninitializedParameter``, names in ``cls_to_become`` the class it turns into, and
-    implements ``initialize_parameters`` with the arguments of ``forward``. The initial weights are drawn on that first call.
+    A subclass gives its parameters as ``UninitializedParameter``, names in ``cls_to_become`` the class it turns into,
+    and implements ``initialize_parameters`` with the arguments of ``forward``. The initial weights are drawn on that
+    first call.
     """
 
     cls_to_become: type | None = None

@@ -85,7 +85,9 @@ class MSELoss(_Loss):
 
 
 class SmoothL1Loss(_Loss):
-    """Half the square over ``beta`` where |input - target| < beta, |input - target| - beta/2 elsewhere (arXiv:1504.08083)."""
+    """Half the square over ``beta`` where |input - target| < beta, |input - target| - beta/2 elsewhere
+    (arXiv:1504.08083).
+    """
 
     __constants__ = ["reduction"]
 

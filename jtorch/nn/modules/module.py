@@ -180,8 +180,9 @@ class Module(TraversalMethods, StateMethods, ConversionMethods, HookMethods):
                 )
             if param.grad_fn is not None:
                 raise ValueError(
-                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. "
-                    "To express a parameter as a function of another Tensor, compute the value in the forward() method."
+                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly."
+                    " To express a parameter as a function of another Tensor, compute the value in the forward() "
+                    "method."
                 )
         for hook in _global_parameter_registration_hooks.values():
             new = hook(self, name, param)

@@ -32,7 +32,9 @@ class LocalResponseNorm(Module):
 
 
 class CrossMapLRN2d(Module):
-    """The older form of :class:`LocalResponseNorm`, for (N, C, H, W) only: its window reaches (size-1)/2 channels each way."""
+    """The older form of :class:`LocalResponseNorm`, for (N, C, H, W) only: its window reaches (size-1)/2 channels each
+    way.
+    """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
         super().__init__()

@@ -259,7 +259,9 @@ class _FractionalMaxPoolNd(Module):
 
 
 class FractionalMaxPool2d(_FractionalMaxPoolNd):
-    """Max pooling to a size, or by a ratio, that need not divide the input, in windows placed at random (arXiv:1412.6071)."""
+    """Max pooling to a size, or by a ratio, that need not divide the input, in windows placed at random
+    (arXiv:1412.6071).
+    """
 
     _tuple = staticmethod(_pair)
 

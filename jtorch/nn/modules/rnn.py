@@ -33,8 +33,8 @@ class RNNBase(Module):
         bidirectional: run a second set of layers backwards; the outputs are put side by side.
         proj_size: for an LSTM, project the hidden state to this width (arXiv:1402.1128).
 
-    The weights are ``weight_ih_l{k}``, ``weight_hh_l{k}``, ``bias_ih_l{k}``, ``bias_hh_l{k}`` and ``weight_hr_l{k}``, with
-    ``_reverse`` added for the second direction; all start uniform in ±1/sqrt(hidden_size).
+    The weights are ``weight_ih_l{k}``, ``weight_hh_l{k}``, ``bias_ih_l{k}``, ``bias_hh_l{k}`` and ``weight_hr_l{k}``,
+    with ``_reverse`` added for the second direction; all start uniform in ±1/sqrt(hidden_size).
     """
 
     __constants__ = [
@@ -168,10 +168,8 @@ class RNNBase(Module):
             )
 
     def _state_size(self, input: Any, batch_sizes: Any, width: int) -> tuple[int, int, int]:
-        if batch_sizes is not None:
-            batch = int(batch_sizes[0])  # the sizes live on the host
-        else:
-            batch = input.size(0) if self.batch_first else input.size(1)
+        # The sizes of a packed batch live on the host.
+        batch = int(batch_sizes[0]) if batch_sizes is not None else input.size(0 if self.batch_first else 1)
         return self.num_layers * (2 if self.bidirectional else 1), batch, width
 
     def get_expected_hidden_size(self, input: Any, batch_sizes: Any) -> tuple[int, int, int]:
@@ -291,7 +289,8 @@ class GRU(RNNBase):
 
 
 class LSTM(RNNBase):
-    """Long short-term memory: i, f, o = σ(W x + U h), g = tanh(W x + U h), c' = f·c + i·g, h' = o·tanh(c'), biases left out.
+    """Long short-term memory: i, f, o = σ(W x + U h), g = tanh(W x + U h), c' = f·c + i·g, h' = o·tanh(c'), biases
+    left out.
 
     Takes the arguments of :class:`RNNBase` after the mode. The state is a pair (h, c).
     """
@@ -326,13 +325,12 @@ class LSTM(RNNBase):
         )
 
     def forward(self, input: Any, hx: Any = None) -> tuple:
-        """(output, (h_n, c_n)) of a batch, of one sequence without a batch dimension, or of a :class:`PackedSequence`."""
+        """(output, (h_n, c_n)) of a batch, of one sequence without a batch dimension, or of a
+        :class:`PackedSequence`.
+        """
         if isinstance(input, PackedSequence):
             data, batch_sizes, sorted_indices, unsorted_indices = input
-            if hx is None:
-                hx = self._zero_states(data, batch_sizes)
-            else:
-                hx = self.permute_hidden(hx, sorted_indices)
+            hx = self._zero_states(data, batch_sizes) if hx is None else self.permute_hidden(hx, sorted_indices)
             self.check_forward_args(data, hx, batch_sizes)
             output, h, c = self._run(data, hx, batch_sizes)
             packed = PackedSequence(output, batch_sizes, sorted_indices, unsorted_indices)
@@ -393,7 +391,9 @@ class RNNCellBase(Module):
             init.uniform_(weight, -bound, bound)
 
     def _step(self, function: Any, input: Any, hx: Any) -> Any:
-        """Run ``function`` on a batch, or on one vector as a batch of one. ``hx`` is None, a state or a pair of them."""
+        """Run ``function`` on a batch, or on one vector as a batch of one. ``hx`` is None, a state or a pair of
+        them.
+        """
         kind = type(self).__name__
         if input.dim() not in (1, 2):
             raise ValueError(f"{kind}: Expected input to be 1D or 2D, got {input.dim()}D instead")

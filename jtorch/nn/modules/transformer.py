@@ -1,7 +1,7 @@
 """Transformer encoder and decoder (``torch.nn.modules.transformer``; arXiv:1706.03762).
 
-Masks: boolean ones say with True what *not* to attend to; float ones are added to the scores. Sequences are (L, N, E), with
-``batch_first`` (N, L, E), or (L, E) without a batch. No decision here depends on the values of a tensor.
+Masks: boolean ones say with True what *not* to attend to; float ones are added to the scores. Sequences are (L, N, E),
+with ``batch_first`` (N, L, E), or (L, E) without a batch. No decision here depends on the values of a tensor.
 """
 
 import copy
@@ -156,9 +156,9 @@ class Transformer(Module):
 class TransformerEncoder(Module):
     """``num_layers`` copies of ``encoder_layer``, and ``norm`` at the end if given.
 
-    ``enable_nested_tensor``: as torch's inference path does for a standard layer, evaluation without gradients and with a
-    key padding mask only gives zeros at padded places, before ``norm``. With ``mask_check`` it does so only if padding comes
-    last in every sequence.
+    ``enable_nested_tensor``: as torch's inference path does for a standard layer, evaluation without gradients and
+    with a key padding mask only gives zeros at padded places, before ``norm``. With ``mask_check`` it does so only if
+    padding comes last in every sequence.
     """
 
     __constants__ = ["norm"]
@@ -189,8 +189,8 @@ class TransformerEncoder(Module):
     ) -> Any:
         """Pass ``src`` through the layers in turn.
 
-        ``is_causal`` None is taken as False: torch looks whether ``mask`` is the causal one, which would mean waiting for
-        its values, and makes no difference to the result.
+        ``is_causal`` None is taken as False: torch looks whether ``mask`` is the causal one, which would mean waiting
+        for its values, and makes no difference to the result.
         """
         src_key_padding_mask = _additive(src_key_padding_mask, "src_key_padding_mask", src.dtype, mask, "mask")
         mask = _additive(mask, "mask", src.dtype)
@@ -417,7 +417,9 @@ class TransformerDecoderLayer(Module):
         tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
     ) -> Any:
-        """The layer's output for ``tgt`` (T, N, E), attending to ``memory`` (S, N, E); masks as in the encoder layer."""
+        """The layer's output for ``tgt`` (T, N, E), attending to ``memory`` (S, N, E); masks as in the encoder
+        layer.
+        """
         x = tgt
         own = (tgt_mask, tgt_key_padding_mask, tgt_is_causal)
         other = (memory_mask, memory_key_padding_mask, memory_is_causal)

@@ -91,8 +91,9 @@ def get_total_norm(
         total = fused("total_norm", _total_norm, order, [n.to(tensors[0].device) for n in norms])[0]
     if error_if_nonfinite and not bool(jtorch.isfinite(total)):
         raise RuntimeError(
-            f"The total norm of order {order} for gradients from `parameters` is non-finite, so it cannot be clipped. To "
-            "disable this error and scale the gradients by the non-finite norm anyway, set `error_if_nonfinite=False`"
+            f"The total norm of order {order} for gradients from `parameters` is non-finite, so it cannot be clipped. "
+            "To disable this error and scale the gradients by the non-finite norm anyway, set "
+            "`error_if_nonfinite=False`"
         )
     return total
 

@@ -17,7 +17,9 @@ def _check_eval(layer: Any, bn: Any) -> None:
 
 
 def fuse_conv_bn_eval(conv: Any, bn: Any, transpose: bool = False) -> Any:
-    """A copy of ``conv`` that does what ``bn(conv(x))`` does, both in evaluation mode. ``transpose``: a transposed one."""
+    """A copy of ``conv`` that does what ``bn(conv(x))`` does, both in evaluation mode. ``transpose``: a
+    transposed one.
+    """
     _check_eval(conv, bn)
     fused = copy.deepcopy(conv)
     fused.weight, fused.bias = fuse_conv_bn_weights(

@@ -11,8 +11,8 @@ __all__ = ["skip_init"]
 def skip_init(module_cls: type, *args: Any, **kwargs: Any) -> Any:
     """``module_cls(*args, **kwargs)`` with undefined parameter values.
 
-    The module is built on the meta device and then given memory on ``device``. RuntimeError for a class that is no module
-    or has no ``device`` argument.
+    The module is built on the meta device and then given memory on ``device``. RuntimeError for a class that is no
+    module or has no ``device`` argument.
     """
     if not issubclass(module_cls, jtorch.nn.Module):
         raise RuntimeError(f"Expected a Module; got {module_cls}")

@@ -34,8 +34,8 @@ class _OrthMaps(Enum):
 class _Orthogonal(Module):
     """Maps a matrix to an orthogonal one, of the same shape; wide matrices have orthonormal rows.
 
-    With the trivialization (arXiv:1909.09501) the result is multiplied by ``base``, so that any orthogonal matrix can be
-    where training starts.
+    With the trivialization (arXiv:1909.09501) the result is multiplied by ``base``, so that any orthogonal matrix can
+    be where training starts.
     """
 
     base: Any
@@ -77,7 +77,9 @@ class _Orthogonal(Module):
         return Q.mT if transposed else Q
 
     def right_inverse(self, Q: Any) -> Any:
-        """The parameter that gives the orthogonal matrix ``Q``; another matrix is replaced by the nearest by factoring."""
+        """The parameter that gives the orthogonal matrix ``Q``; another matrix is replaced by the nearest by
+        factoring.
+        """
         if Q.shape != self.shape:
             raise ValueError(
                 f"Expected a matrix or batch of matrices of shape {self.shape}. Got a tensor of shape {Q.shape}."
@@ -115,8 +117,8 @@ def orthogonal(
 ) -> Module:
     """Keep ``module.<name>``, a matrix or batch of matrices, orthogonal.
 
-    ``orthogonal_map`` is ``"matrix_exp"``, ``"cayley"`` or ``"householder"``; by default the first for square and complex
-    matrices and the last for others. ValueError for another name, no such tensor, or a vector.
+    ``orthogonal_map`` is ``"matrix_exp"``, ``"cayley"`` or ``"householder"``; by default the first for square and
+    complex matrices and the last for others. ValueError for another name, no such tensor, or a vector.
     """
     weight = getattr(module, name, None)
     if not isinstance(weight, Tensor):

@@ -1,7 +1,8 @@
 """Parametrizations: tensors of a module computed from others (``torch.nn.utils.parametrize``).
 
-``register_parametrization(module, "weight", f)`` makes ``module.weight`` a property that computes ``f(original)``; the original
-is the parameter at ``module.parametrizations.weight.original``. The module gets a class of its own to hold the property.
+``register_parametrization(module, "weight", f)`` makes ``module.weight`` a property that computes ``f(original)``; the
+original is the parameter at ``module.parametrizations.weight.original``. The module gets a class of its own to hold
+the property.
 """
 
 import contextlib
@@ -60,13 +61,15 @@ def _check_same(before: Any, after: Any, labels: tuple[str, str], flag: str) -> 
         if old != new:
             first, second = (label.format(what) for label in labels)
             raise ValueError(
-                f"Registering a parametrization may not change the {what} of the tensor, unless {flag} flag is enabled.\n"
+                f"Registering a parametrization may not change the {what} of the tensor, unless {flag} flag is "
+                "enabled.\n"
                 f"{first}: {old}\n{second}: {new}"
             )
 
 
 class ParametrizationList(ModuleList):
-    """The parametrizations of one tensor, applied in order, and the ``original`` (or ``original0``, ...) they start from.
+    """The parametrizations of one tensor, applied in order, and the ``original`` (or ``original0``, ...) they start
+    from.
 
     Arguments:
         modules: the parametrizations.
@@ -159,7 +162,8 @@ class ParametrizationList(ModuleList):
             for i, (each, original) in enumerate(zip(value, self._originals, strict=True)):
                 if not isinstance(each, Tensor):
                     raise ValueError(
-                        f"`right_inverse` must return a sequence of tensors. Got element {i} of type {type(each).__name__}"
+                        "`right_inverse` must return a sequence of tensors. "
+                        f"Got element {i} of type {type(each).__name__}"
                     )
                 if original.dtype != each.dtype:
                     raise ValueError(
@@ -225,9 +229,9 @@ def register_parametrization(
 ) -> Module:
     """Make ``module.<tensor_name>`` the result of ``parametrization``; several of one tensor are applied in order.
 
-    ``parametrization.right_inverse(X)``, if there is one, gives the original (a tensor or several) to begin with, and makes
-    the tensor assignable. Raises ValueError for a name that is no parameter or buffer and, unless ``unsafe``, for a
-    parametrization that changes the shape or dtype.
+    ``parametrization.right_inverse(X)``, if there is one, gives the original (a tensor or several) to begin with, and
+    makes the tensor assignable. Raises ValueError for a name that is no parameter or buffer and, unless ``unsafe``,
+    for a parametrization that changes the shape or dtype.
     """
     parametrization.train(module.training)
     if is_parametrized(module, tensor_name):
@@ -257,7 +261,8 @@ def register_parametrization(
         module.parametrizations[tensor_name] = stack
     else:
         raise ValueError(
-            f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name '{tensor_name}'"
+            f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name "
+            f"'{tensor_name}'"
         )
     return module
 
@@ -273,7 +278,8 @@ def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
 def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized: bool = True) -> Module:
     """Make ``module.<tensor_name>`` a plain parameter or buffer again.
 
-    It keeps its present value or, with ``leave_parametrized=False``, becomes the original; ValueError if there are several.
+    It keeps its present value or, with ``leave_parametrized=False``, becomes the original; ValueError if there are
+    several.
     """
     if not is_parametrized(module, tensor_name):
         raise ValueError(f"Module {module} does not have a parametrization on {tensor_name}")
@@ -289,8 +295,8 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
         original = Parameter(value.detach()) if value.requires_grad else value
     else:
         raise ValueError(
-            "Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms of a sequence "
-            "of tensors."
+            "Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms of a "
+            "sequence of tensors."
         )
     delattr(module.__class__, tensor_name)
     del parametrizations[tensor_name]

@@ -1,7 +1,7 @@
 """Pruning: parameters times a mask of zeros and ones (``torch.nn.utils.prune``).
 
-A pruned parameter becomes ``<name>_orig``, its mask the buffer ``<name>_mask``, and ``<name>`` is their product, which a
-forward pre-hook computes anew.
+A pruned parameter becomes ``<name>_orig``, its mask the buffer ``<name>_mask``, and ``<name>`` is their product, which
+a forward pre-hook computes anew.
 """
 
 import numbers
@@ -35,8 +35,8 @@ __all__ = [
 class BasePruningMethod(ABC):
     """Base of the pruning methods: a subclass sets ``PRUNING_TYPE`` and implements ``compute_mask``.
 
-    ``PRUNING_TYPE`` is ``"unstructured"``, ``"structured"`` or ``"global"``: what of a tensor that is pruned already a further
-    method gets to see.
+    ``PRUNING_TYPE`` is ``"unstructured"``, ``"structured"`` or ``"global"``: what of a tensor that is pruned already a
+    further method gets to see.
     """
 
     PRUNING_TYPE: str
@@ -379,7 +379,8 @@ def ln_structured(module: Any, name: str, amount: Any, n: Any, dim: int, importa
 def global_unstructured(parameters: Any, pruning_method: type, importance_scores: Any = None, **kwargs: Any) -> None:
     """Prune several parameters, given as (module, name) pairs, as if they were one tensor.
 
-    ``importance_scores`` maps such pairs to tensors to look at instead. TypeError for methods that are not unstructured.
+    ``importance_scores`` maps such pairs to tensors to look at instead. TypeError for methods that are not
+    unstructured.
     """
     if not isinstance(parameters, Iterable):
         raise TypeError("global_unstructured(): parameters is not an Iterable")
@@ -399,8 +400,8 @@ def global_unstructured(parameters: Any, pruning_method: type, importance_scores
     container.add_pruning_method(method)
     if method.PRUNING_TYPE != "unstructured":
         raise TypeError(
-            f'Only "unstructured" PRUNING_TYPE supported for the `pruning_method`. Found method {pruning_method} of type '
-            f"{method.PRUNING_TYPE}"
+            f'Only "unstructured" PRUNING_TYPE supported for the `pruning_method`. Found method {pruning_method} '
+            f"of type {method.PRUNING_TYPE}"
         )
     final_mask = container.compute_mask(scores, default_mask)
     begin = 0

@@ -1,7 +1,7 @@
 """Packed and padded sequences (``torch.nn.utils.rnn``).
 
-A :class:`PackedSequence` holds the steps of sequences of different length one after the other: first the first step of every
-sequence, longest sequence first, then the second steps, and so on. Lengths and batch sizes live on the host.
+A :class:`PackedSequence` holds the steps of sequences of different length one after the other: first the first step of
+every sequence, longest sequence first, then the second steps, and so on. Lengths and batch sizes live on the host.
 """
 
 from collections.abc import Iterable
@@ -168,8 +168,8 @@ def pack_padded_sequence(
     if (np.diff(sizes) > 0).any():
         raise RuntimeError(
             "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
-            "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this requirement if you do "
-            "not need ONNX exportability."
+            "`enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to sidestep this requirement if you "
+            "do not need ONNX exportability."
         )
     if sizes[0] > steps:
         raise RuntimeError(f"Expected lengths of at most {steps}, the size of the padded batch, but got {sizes[0]}")
@@ -216,7 +216,9 @@ def pad_packed_sequence(
 def pad_sequence(
     sequences: Any, batch_first: bool = False, padding_value: float = 0.0, padding_side: str = "right"
 ) -> Any:
-    """Stack sequences (L, *) of different length, padded to the longest: (T, N, *), or (N, T, *) with ``batch_first``."""
+    """Stack sequences (L, *) of different length, padded to the longest: (T, N, *), or (N, T, *) with
+    ``batch_first``.
+    """
     if isinstance(sequences, Tensor):
         sequences = sequences.unbind(0)
     elif not isinstance(sequences, Iterable):

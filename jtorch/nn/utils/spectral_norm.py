@@ -13,7 +13,9 @@ __all__ = ["SpectralNorm", "SpectralNormLoadStateDictPreHook", "SpectralNormStat
 
 
 class SpectralNorm:
-    """The forward pre-hook: computes the weight from ``<name>_orig``, and in training improves ``<name>_u`` and ``_v``."""
+    """The forward pre-hook: computes the weight from ``<name>_orig``, and in training improves ``<name>_u`` and
+    ``_v``.
+    """
 
     # Of the state format; 1 since <name>_v is stored.
     _version = 1
@@ -129,7 +131,8 @@ class SpectralNormStateDictHook:
 def spectral_norm(
     module: Any, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None
 ) -> Any:
-    """Keep the largest singular value of the weight at 1, by a hook; ``parametrizations.spectral_norm`` is the newer form.
+    """Keep the largest singular value of the weight at 1, by a hook; ``parametrizations.spectral_norm`` is the newer
+    form.
 
     Arguments:
         n_power_iterations: steps of the power method in each forward of training.

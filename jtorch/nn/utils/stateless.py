@@ -30,7 +30,8 @@ def _tied(module: Any, state: dict[str, Any]) -> dict[str, Any]:
         given = sorted(other for other in same if other in state)
         if len({id(state[other]) for other in given}) > 1:
             raise ValueError(
-                f"functional_call got multiple values for keys {given}, which are tied. Consider using tie_weights=False"
+                f"functional_call got multiple values for keys {given}, which are tied. Consider using "
+                "tie_weights=False"
             )
         for other in same:
             completed[other] = state[name]
@@ -55,7 +56,8 @@ def _check_names(module: Any, state: dict[str, Any]) -> None:
 def swapped(module: Any, state: dict[str, Any], *, tie_weights: bool = False, strict: bool = False) -> Iterator[None]:
     """Within the context, ``module`` has the tensors of ``state``, by qualified name, in the place of its own.
 
-    At the end ``state`` holds what is then in their places, as a buffer may have been replaced, and the module has its own back.
+    At the end ``state`` holds what is then in their places, as a buffer may have been replaced, and the module has its
+    own back.
 
     Arguments:
         tie_weights: replace a tensor under all its names, though ``state`` gives one only.
