@@ -1,4 +1,4 @@
-"""What one operation costs the Python thread: ``x + y`` in a chain, on torch (which runs it) and jtorch (which records it).
+"""What one operation costs: ``x + y`` in a chain, on torch (which runs it) and on jtorch (which records it).
 
     python benchmarks/record_op.py
 

@@ -48,7 +48,7 @@ def plot(curves: list, width: int = 640, height: int = 360) -> np.ndarray:
     xs, ys = (np.concatenate([np.asarray(c[axis], float) for c in curves]) for axis in (0, 1))
     low, span = (xs.min(), ys.min()), (np.ptp(xs) or 1.0, np.ptp(ys) or 1.0)
     field[[10, -11], 10:-10] = field[10:-10, [10, -11]] = 0.6
-    for curve, colour in zip(curves, COLOURS):
+    for curve, colour in zip(curves, COLOURS, strict=False):
         x = (np.asarray(curve[0], float) - low[0]) / span[0] * (width - 41) + 20
         y = height - 21 - (np.asarray(curve[1], float) - low[1]) / span[1] * (height - 41)
         for i in range(len(x) - 1):

@@ -8,7 +8,7 @@ import torch.nn as nn
 from _digits import digits
 from _picture import grid, output, write_png
 
-NOISE, WIDTH, BATCH, EPOCHS = 32, 16, 64, 25
+NOISE, WIDTH, BATCH, EPOCHS = 32, 16, 64, 20
 
 generator = nn.Sequential(
     nn.ConvTranspose2d(NOISE, 4 * WIDTH, 4, bias=False),

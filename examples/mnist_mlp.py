@@ -28,11 +28,11 @@ train_loader = DataLoader(TensorDataset(x_train, y_train), batch_size=64, shuffl
 val_loader = DataLoader(TensorDataset(x_val, y_val), batch_size=64)
 model = Model().to(device)
 criterion = nn.CrossEntropyLoss()
-optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=15)
+optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=20)
 
 losses = []
-for epoch in range(15):
+for epoch in range(20):
     model.train()
     for data, target in train_loader:
         data, target = data.to(device), target.to(device)

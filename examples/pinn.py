@@ -18,12 +18,12 @@ def derivative(y, x):
 
 torch.manual_seed(0)
 net = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 1))
-optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
-schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.9985)
+optimizer = torch.optim.Adam(net.parameters(), lr=5e-3)
+schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.998)
 start = torch.zeros(1, 1, requires_grad=True)
 losses = []
-for step in range(2001):
-    x = (torch.rand(128, 1) * 2 * math.pi).requires_grad_()
+for step in range(1501):
+    x = (torch.rand(128, 1) * math.pi).requires_grad_()
     u = net(x)
     residual = derivative(derivative(u, x), x) + u
     u0 = net(start)
@@ -34,10 +34,10 @@ for step in range(2001):
     schedule.step()
     if step % 100 == 0:
         losses.append(math.log10(loss.item()))
-    if step % 400 == 0:
+    if step % 300 == 0:
         print(f"step {step:4d}  loss {10 ** losses[-1]:.2e}")
 
-x = torch.linspace(0, 2 * math.pi, 200).unsqueeze(1)
+x = torch.linspace(0, math.pi, 200).unsqueeze(1)
 with torch.no_grad():
     u = net(x)
 error = (u - torch.sin(x)).abs().max().item()

@@ -1,6 +1,6 @@
 """A torch module trained as a pure function: ``jax.jit``, ``jax.grad`` and optax do the rest.
 
-``jtorch.to_jax(module)`` gives ``apply(params, buffers, *inputs)`` and the module's parameters and buffers as JAX arrays.
+``jtorch.to_jax(module)`` gives ``apply(params, buffers, *inputs)``, and the parameters and buffers as JAX arrays.
 
     python examples/pure_function.py [folder for the plot]
 """
