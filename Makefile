@@ -30,7 +30,7 @@ bench: $(VENV)/.conformance  ## training steps of torch, hand-written JAX and jt
 
 $(RUN):
 	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer was found; name one with 'make PYTHON=...'" >&2; exit 1; }
-	"$(PYTHON)" -m venv $(VENV)
+	"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); echo "make: $(PYTHON) cannot make a virtual environment" >&2; exit 1; }
 
 $(VENV)/.test: pyproject.toml | $(RUN)
 	$(RUN) -m pip install --quiet --editable '.[test]'
