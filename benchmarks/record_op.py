@@ -41,7 +41,7 @@ def _measure(system: str, repeats: int) -> dict[str, list[float]]:
             start = time.perf_counter()
             last = chain(x, y)
             recorded.append((time.perf_counter() - start) / LENGTH * 1e6)
-            last[0, 0].item()
+            last.sum().item()
             whole.append((time.perf_counter() - start) / LENGTH * 1e6)
         out[label], out[f"{label}, with flush"] = recorded[repeats // 4 :], whole[repeats // 4 :]
     return out
