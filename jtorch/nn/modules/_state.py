@@ -261,7 +261,7 @@ class StateMethods:
 
         load(self, state_dict, "")  # type: ignore[arg-type]
         if strict:
-            for what, keys in (("Missing", missing_keys), ("Unexpected", unexpected_keys)):
+            for what, keys in (("Unexpected", unexpected_keys), ("Missing", missing_keys)):
                 if keys:
                     listed = ", ".join(f'"{k}"' for k in keys)
                     error_msgs.insert(0, f"{what} key(s) in state_dict: {listed}. ")

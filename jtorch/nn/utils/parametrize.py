@@ -85,6 +85,7 @@ class ParametrizationList(ModuleList):
             raise ValueError("ParametrizationList requires one or more modules.")
         super().__init__(modules)
         self.unsafe = unsafe
+        before = original.detach()  # the original itself may get other data below
         with jtorch.no_grad():
             new = original
             for module in reversed(list(self)):
@@ -129,7 +130,7 @@ class ParametrizationList(ModuleList):
             result = self()
             if not isinstance(result, Tensor):
                 raise ValueError(f"A parametrization must return a tensor. Got {type(result).__name__}.")
-            _check_same(original, result, ("unparametrized {}", "parametrized {}"), "`unsafe`")
+            _check_same(before, result, ("unparametrized {}", "parametrized {}"), "`unsafe`")
 
     @property
     def _originals(self) -> list:
