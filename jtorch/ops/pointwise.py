@@ -76,7 +76,7 @@ def _scaled(x: Any, factor: Any) -> Any:
     return x & factor if category(x.dtype) == BOOL else x * factor
 
 
-def _in_single(fn: Callable) -> Callable:
+def in_single(fn: Callable) -> Callable:
     """Let a formula of several steps run in float32 for half precision inputs, and round once at the end."""
 
     @wraps(fn)
@@ -145,7 +145,7 @@ op(
     autocast="promote",
 )
 @only(NUMBERS, "addcmul_cpu_out")
-@_in_single
+@in_single
 def addcmul(self, tensor1, tensor2, *, value=1):
     """``self + value * tensor1 * tensor2``."""
     _check_factor(self.dtype, value, "value")
@@ -166,7 +166,7 @@ _INTEGER_ADDCDIV = RuntimeError(
     autocast="promote",
 )
 @only(INEXACT, _INTEGER_ADDCDIV)
-@_in_single
+@in_single
 def addcdiv(self, tensor1, tensor2, *, value=1):
     """``self + value * tensor1 / tensor2``, of floats."""
     _check_factor(self.dtype, value, "value")

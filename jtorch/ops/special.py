@@ -15,7 +15,7 @@ from jax import lax
 from jtorch.ops.derivatives import with_partials
 from jtorch.ops.elementary import unary
 from jtorch.ops.errors import FLOATS, REAL, only, unsupported
-from jtorch.ops.pointwise import binary
+from jtorch.ops.pointwise import binary, in_single
 from jtorch.ops.promotion import COMPLEX, category
 from jtorch.ops.table import op
 
@@ -25,9 +25,9 @@ def real_unary(name: str, fn: Callable, doc: str, **fields: Any) -> None:
     fields = {"saves": "self"} | fields
     if "expose" not in fields:
         fields = {"expose": f"special:{name}", "inplace": False} | fields
-        unary(f"special_{name}", only(REAL, f"{name}_cpu")(fn), None, doc, **fields)
+        unary(f"special_{name}", only(REAL, f"{name}_cpu")(in_single(fn)), None, doc, **fields)
     else:
-        unary(name, only(REAL, fields.pop("kernel", f"{name}_cpu"))(fn), None, doc, **fields)
+        unary(name, only(REAL, fields.pop("kernel", f"{name}_cpu"))(in_single(fn)), None, doc, **fields)
 
 
 # --- the gamma function ---------------------------------------------------------------------------------------------
@@ -67,14 +67,18 @@ def zeta_of(s: Any, q: Any) -> Any:
     """The zeta function of Hurwitz, ``sum((k + q)**-s)``: infinite at its poles, NaN where a power is not real."""
     s, q = jnp.broadcast_arrays(s, q)
     low, whole = q <= 0, q == lax.floor(q)
-    value = jnp.where(low & (s != lax.floor(s)), np.nan, lax.zeta(s, q))
+    # The terms of a negative q are those of 1 - q with the sign (-1)**s, up to q's fraction; s has to be whole there.
+    rest = jnp.where(low, q - lax.floor(q), q)
+    mirrored = lax.zeta(s, jnp.where(low, 1 - rest, 1)) - lax.zeta(s, jnp.where(low, 1 - q, 1))
+    value = lax.zeta(s, rest) + jnp.where(low, jnp.where(s % 2 == 0, mirrored, -mirrored), 0)
+    value = jnp.where(low & (s != lax.floor(s)), np.nan, value)
     value = jnp.where(s == np.inf, jnp.where(q < 1, np.inf, jnp.where(q == 1, 1, q * 0)), value)
     value = jnp.where(low & whole, np.inf, value)
     return jnp.where(s == 1, np.inf, jnp.where(s < 1, np.nan, value)).astype(s.dtype)
 
 
 def _incomplete(inner: Callable, at_zero: int) -> Callable:
-    """``inner`` (P or Q) with its limits: P is 0 and Q is 1 at x = 0 and for a = inf, and the other way round at x = inf."""
+    """``inner``, P or Q, with its limits: P is 0 and Q is 1 at x = 0 and a = inf; the other way round at x = inf."""
 
     def value(a: Any, x: Any) -> Any:
         a, x = jnp.broadcast_arrays(a, x)
@@ -123,7 +127,7 @@ for _name, _special, _fn, _doc in (
 ):
     binary(
         _name,
-        only(FLOATS, f"{_name}_cpu")(_fn),
+        only(FLOATS, f"{_name}_cpu")(in_single(_fn)),
         None,
         _doc,
         expose=f"torch Tensor special:{_special}",
@@ -144,7 +148,7 @@ def polygamma(n, self):
         raise RuntimeError("polygamma(n, x) does not support negative n.")
     if category(self.dtype) == COMPLEX:
         raise unsupported("digamma" if n == 0 else "polygamma", self.dtype)
-    return polygamma_of(n, self)
+    return in_single(lambda x: polygamma_of(n, x))(self)
 
 
 @op(
@@ -160,10 +164,8 @@ def mvlgamma(self, p):
         raise unsupported("mvlgamma", self.dtype)
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")
-    total = jnp.full_like(self, p * (p - 1) / 4 * math.log(math.pi))
-    for i in range(p):
-        total += _lgamma(self - i / 2)
-    return total
+    constant = p * (p - 1) / 4 * math.log(math.pi)
+    return in_single(lambda x: sum((_lgamma(x - i / 2) for i in range(p)), start=jnp.full_like(x, constant)))(self)
 
 
 # --- error functions and the normal distribution --------------------------------------------------------------------
