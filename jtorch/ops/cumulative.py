@@ -12,7 +12,7 @@ from jtorch.ops.dims import wrap_dim
 from jtorch.ops.errors import INEXACT, REAL, only, unsupported
 from jtorch.ops.pointwise import complex_logaddexp, module_of, together
 from jtorch.ops.promotion import BOOL, COMPLEX, FLOAT, category
-from jtorch.ops.reduction import summed_as, wide
+from jtorch.ops.reduction import computed_in, summed_as
 from jtorch.ops.table import op
 
 # --- running sums and products --------------------------------------------------------------------------------------
@@ -25,7 +25,7 @@ def _running(name: str) -> Callable:
         axis, kind = wrap_dim(dim, self.ndim), summed_as(self.dtype, dtype)
         if kind == np.bool_:
             raise unsupported(f"{name}_out_cpu", kind)
-        x = promotion.cast(self, wide(kind))
+        x = promotion.cast(self, computed_in(kind))
         return promotion.cast(getattr(module_of(x), name)(x, axis, dtype=x.dtype) if x.ndim else x, kind)
 
     return run
@@ -81,7 +81,7 @@ def logcumsumexp(self, dim):
     axis = wrap_dim(dim, self.ndim)
     if not self.size or not self.ndim:
         return self
-    x = promotion.cast(self, wide(np.dtype(self.dtype)))
+    x = promotion.cast(self, computed_in(self.dtype))
     add = complex_logaddexp if category(x.dtype) == COMPLEX else jnp.logaddexp
     return lax.associative_scan(add, x, axis=axis).astype(self.dtype)
 

@@ -13,7 +13,7 @@ from jtorch.ops.dims import reduce_dims, wrap_dim
 from jtorch.ops.errors import scalar_type
 from jtorch.ops.pointwise import together
 from jtorch.ops.promotion import COMPLEX, FLOAT, category
-from jtorch.ops.reduction import flat_sqrt, squared_size, wide
+from jtorch.ops.reduction import computed_in, flat_sqrt, squared_size
 from jtorch.ops.table import op
 
 
@@ -39,7 +39,7 @@ def _power_norm(x: Any, axes: tuple[int, ...], p: float) -> Any:
 def _norm(x: Any, p: Any, axes: tuple[int, ...], keepdim: bool) -> Any:
     """The p-norm of floats or complex numbers along ``axes``; half precisions are added up in float32."""
     real = np.finfo(x.dtype).dtype if category(x.dtype) == COMPLEX else np.dtype(x.dtype)
-    x = promotion.cast(x, wide(np.dtype(x.dtype)))
+    x = promotion.cast(x, computed_in(x.dtype))
     p = float(p)
     if p == 0:
         norm = jnp.sum(x != 0, axes, keepdims=True)
@@ -145,7 +145,7 @@ def renorm(self, p, dim, maxnorm):
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {self.ndim} dimensions")
     _check_norm_dtype(self, None)
     axes = tuple(a for a in range(self.ndim) if a != wrap_dim(dim, self.ndim))
-    single = promotion.cast(self, wide(np.dtype(self.dtype)))
+    single = promotion.cast(self, computed_in(self.dtype))
     norm = _norm(single, p, axes, True)
     over = norm > maxnorm
     factor = jnp.where(over, maxnorm / (jnp.where(over, norm, 1) + 1e-7), 1)
@@ -161,7 +161,7 @@ def renorm(self, p, dim, maxnorm):
 def logsumexp(self, dim, keepdim=False):
     """``log(sum(exp(self)))`` along ``dim``, counted from the largest element so that nothing overflows."""
     axes = reduce_dims(dim, self.ndim)
-    x = promotion.cast(self, wide(np.dtype(self.dtype)))
+    x = promotion.cast(self, computed_in(self.dtype))
     top = lax.stop_gradient(
         jnp.max(lax.real(x) if category(x.dtype) == COMPLEX else x, axes, keepdims=True, initial=-np.inf)
     )

@@ -5,7 +5,6 @@ serves as ``host``.
 """
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import jax
@@ -16,6 +15,7 @@ from jax import lax
 from jtorch.ops import promotion
 from jtorch.ops.derivatives import with_partials
 from jtorch.ops.errors import FLOATS, INEXACT, INTS, NUMBERS, NUMERIC, REAL, only, scalar_type, unsupported
+from jtorch.ops.precision import wide, widened
 from jtorch.ops.promotion import BOOL, COMPLEX, FLOAT, INT, category
 from jtorch.ops.table import OpDef, op
 
@@ -76,19 +76,6 @@ def _scaled(x: Any, factor: Any) -> Any:
     return x & factor if category(x.dtype) == BOOL else x * factor
 
 
-def in_single(fn: Callable) -> Callable:
-    """Let a formula of several steps run in float32 for half precision inputs, and round once at the end."""
-
-    @wraps(fn)
-    def impl(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if category(self.dtype) != FLOAT or self.dtype.itemsize >= 4:
-            return fn(self, *args, **kwargs)
-        args = tuple(a.astype(np.float32) if hasattr(a, "dtype") else a for a in args)
-        return fn(self.astype(np.float32), *args, **kwargs).astype(self.dtype)
-
-    return impl
-
-
 def _add(self: Any, other: Any, *, alpha: Any = 1) -> Any:
     """``self + alpha * other``; of bools, their disjunction."""
     _check_factor(self.dtype, alpha)
@@ -145,11 +132,11 @@ op(
     autocast="promote",
 )
 @only(NUMBERS, "addcmul_cpu_out")
-@in_single
+@widened
 def addcmul(self, tensor1, tensor2, *, value=1):
     """``self + value * tensor1 * tensor2``."""
     _check_factor(self.dtype, value, "value")
-    return self + _scaled(tensor1 * tensor2, value)
+    return self + _scaled(wide(tensor1) * wide(tensor2), value)
 
 
 _INTEGER_ADDCDIV = RuntimeError(
@@ -166,11 +153,11 @@ _INTEGER_ADDCDIV = RuntimeError(
     autocast="promote",
 )
 @only(INEXACT, _INTEGER_ADDCDIV)
-@in_single
+@widened
 def addcdiv(self, tensor1, tensor2, *, value=1):
     """``self + value * tensor1 / tensor2``, of floats."""
     _check_factor(self.dtype, value, "value")
-    return self + _scaled(tensor1 / tensor2, value)
+    return self + _scaled(wide(tensor1) / wide(tensor2), value)
 
 
 _CPP_NAMES = {"Long": "long int", "ComplexFloat": "c10::complex<float>", "ComplexDouble": "c10::complex<double>"}

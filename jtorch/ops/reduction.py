@@ -13,6 +13,7 @@ from jtorch.ops.derivatives import with_partials
 from jtorch.ops.dims import reduce_dims, wrap_dim
 from jtorch.ops.errors import REAL, only, scalar_type
 from jtorch.ops.pointwise import module_of, together
+from jtorch.ops.precision import is_half
 from jtorch.ops.promotion import BOOL, COMPLEX, FLOAT, INT, category
 from jtorch.ops.table import op
 
@@ -24,9 +25,9 @@ def summed_as(dtype: np.dtype, asked: np.dtype | None) -> np.dtype:
     return np.dtype(asked) if asked is not None else np.dtype(np.int64) if category(dtype) <= INT else np.dtype(dtype)
 
 
-def wide(dtype: np.dtype) -> np.dtype:
-    """The dtype to accumulate in: float32 for the half precisions."""
-    return np.dtype(np.float32) if category(dtype) == FLOAT and dtype.itemsize < 4 else dtype
+def computed_in(dtype: Any) -> np.dtype:
+    """The dtype to add up in: float32 for the half precisions."""
+    return np.dtype(np.float32 if is_half(dtype) else dtype)
 
 
 # --- sums and means -------------------------------------------------------------------------------------------------
@@ -37,7 +38,7 @@ def _total(x: Any, dim: Dims, keepdim: bool, dtype: np.dtype) -> Any:
     axes = reduce_dims(dim, x.ndim)
     if dtype == np.bool_:
         return module_of(x).any(x, axes, keepdims=keepdim)
-    x = promotion.cast(x, wide(dtype))
+    x = promotion.cast(x, computed_in(dtype))
     return promotion.cast(module_of(x).sum(x, axes, dtype=x.dtype, keepdims=keepdim), dtype)
 
 
@@ -88,7 +89,7 @@ def _count(shape: Sequence[int], axes: Sequence[int]) -> int:
 def _mean(self: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The mean of all elements, or along ``dim``. Integers raise RuntimeError unless ``dtype`` is a float."""
     kind = _mean_dtype("mean", self.dtype, dtype)
-    total = _total(self, dim, keepdim, wide(kind))
+    total = _total(self, dim, keepdim, computed_in(kind))
     count = module_of(total).asarray(_count(self.shape, reduce_dims(dim, self.ndim)), total.dtype)
     return promotion.cast(total / count, kind)
 
@@ -121,7 +122,7 @@ def _prod(self: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = No
     xp = module_of(self)
     if kind == np.bool_:
         return xp.all(self, axes, keepdims=keepdim)
-    x = promotion.cast(self, wide(kind))
+    x = promotion.cast(self, computed_in(kind))
     return promotion.cast(xp.prod(x, axes, dtype=x.dtype, keepdims=keepdim), kind)
 
 
@@ -345,7 +346,7 @@ def _moments(x: Any, dim: Dims, correction: Any, keepdim: bool) -> tuple[Any, An
     """The variance with ``count - correction`` for divisor (0 where that is negative), and the mean."""
     axes = reduce_dims(dim, x.ndim)
     dtype = x.dtype
-    x = promotion.cast(x, wide(dtype))
+    x = promotion.cast(x, computed_in(dtype))
     mean = jnp.mean(x, axes, keepdims=True)
     away = x - mean
     square = squared_size(away)

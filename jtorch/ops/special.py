@@ -15,7 +15,8 @@ from jax import lax
 from jtorch.ops.derivatives import with_partials
 from jtorch.ops.elementary import unary
 from jtorch.ops.errors import FLOATS, REAL, only, unsupported
-from jtorch.ops.pointwise import binary, in_single
+from jtorch.ops.pointwise import binary
+from jtorch.ops.precision import wide, widened
 from jtorch.ops.promotion import COMPLEX, category
 from jtorch.ops.table import op
 
@@ -25,9 +26,9 @@ def real_unary(name: str, fn: Callable, doc: str, **fields: Any) -> None:
     fields = {"saves": "self"} | fields
     if "expose" not in fields:
         fields = {"expose": f"special:{name}", "inplace": False} | fields
-        unary(f"special_{name}", only(REAL, f"{name}_cpu")(in_single(fn)), None, doc, **fields)
+        unary(f"special_{name}", only(REAL, f"{name}_cpu")(widened(fn)), None, doc, **fields)
     else:
-        unary(name, only(REAL, fields.pop("kernel", f"{name}_cpu"))(in_single(fn)), None, doc, **fields)
+        unary(name, only(REAL, fields.pop("kernel", f"{name}_cpu"))(widened(fn)), None, doc, **fields)
 
 
 # --- the gamma function ---------------------------------------------------------------------------------------------
@@ -111,6 +112,11 @@ _PSI: dict[str, Any] = {"expose": "torch Tensor special special:psi", "kernel": 
 real_unary("lgamma", _lgamma, "The logarithm of the size of the gamma function.", **_GAMMA)
 real_unary("digamma", _digamma, "The derivative of ``lgamma``.", **_PSI)
 
+
+def _pair_widened(fn: Callable) -> Callable:
+    return widened(lambda a, x: fn(a, wide(x)))
+
+
 for _name, _special, _fn, _doc in (
     (
         "igamma",
@@ -127,7 +133,7 @@ for _name, _special, _fn, _doc in (
 ):
     binary(
         _name,
-        only(FLOATS, f"{_name}_cpu")(in_single(_fn)),
+        only(FLOATS, f"{_name}_cpu")(_pair_widened(_fn)),
         None,
         _doc,
         expose=f"torch Tensor special:{_special}",
@@ -148,7 +154,7 @@ def polygamma(n, self):
         raise RuntimeError("polygamma(n, x) does not support negative n.")
     if category(self.dtype) == COMPLEX:
         raise unsupported("digamma" if n == 0 else "polygamma", self.dtype)
-    return in_single(lambda x: polygamma_of(n, x))(self)
+    return widened(lambda x: polygamma_of(n, x))(self)
 
 
 @op(
@@ -165,7 +171,7 @@ def mvlgamma(self, p):
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")
     constant = p * (p - 1) / 4 * math.log(math.pi)
-    return in_single(lambda x: sum((_lgamma(x - i / 2) for i in range(p)), start=jnp.full_like(x, constant)))(self)
+    return widened(lambda x: sum((_lgamma(x - i / 2) for i in range(p)), start=jnp.full_like(x, constant)))(self)
 
 
 # --- error functions and the normal distribution --------------------------------------------------------------------
