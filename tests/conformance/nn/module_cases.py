@@ -34,8 +34,8 @@ class Case:
     """One module: ``getattr(nn, name)(*args, **kwargs)``, called with ``inputs`` and ``call``.
 
     NumPy arrays among the arguments become tensors; a callable argument gets the library and returns the argument.
-    ``grad`` is how many of the inputs, from the first, get gradients. ``unused`` says that torch leaves the gradient of a
-    parameter None where it is zero here.
+    ``grad`` is how many of the inputs, from the first, get gradients. ``unused`` says that torch leaves the gradient
+    of a parameter None where it is zero here.
     """
 
     name: str
@@ -58,8 +58,8 @@ def _short(x: Any) -> str:
 
 
 def c(
-    name: str, *args: Any, x: Any = (), call: dict | None = None, tol: float = 1e-5, grad: int = 9, unused: bool = False,
-    **kwargs: Any,
+    name: str, *args: Any, x: Any = (), call: dict | None = None, tol: float = 1e-5, grad: int = 9,
+    unused: bool = False, **kwargs: Any,
 ) -> Case:  # fmt: skip
     """A case, with the module's arguments given as to the module itself."""
     return Case(name, args, x if isinstance(x, tuple) else (x,), kwargs, call or {}, tol, grad, unused)
@@ -69,9 +69,9 @@ _image, _signal, _volume = (2, 4, 6, 6), (2, 4, 9), (2, 4, 5, 4, 6)
 
 ACTIVATIONS = [
     *[c(name, x=f(3, 4)) for name in (
-        "ReLU", "ReLU6", "Sigmoid", "Tanh", "SiLU", "Mish", "Hardswish", "Hardsigmoid", "ELU", "CELU", "SELU", "GELU", "GLU",
-        "Hardshrink", "LeakyReLU", "LogSigmoid", "Softplus", "Softshrink", "PReLU", "Softsign", "Tanhshrink", "Hardtanh",
-        "RReLU", "Identity",
+        "ReLU", "ReLU6", "Sigmoid", "Tanh", "SiLU", "Mish", "Hardswish", "Hardsigmoid", "ELU", "CELU", "SELU", "GELU",
+        "GLU", "Hardshrink", "LeakyReLU", "LogSigmoid", "Softplus", "Softshrink", "PReLU", "Softsign", "Tanhshrink",
+        "Hardtanh", "RReLU", "Identity",
     )],
     c("Threshold", 0.1, 20.0, x=f(3, 4)),
     c("Hardtanh", -0.5, 0.7, x=f(3, 4)),
@@ -254,7 +254,8 @@ LOSS = [
     c("TripletMarginLoss", 0.5, 1.0, swap=True, reduction="sum", x=(f(3, 4), f(3, 4), f(3, 4))),
     c("TripletMarginWithDistanceLoss", swap=True, x=(f(3, 4), f(3, 4), f(3, 4))),
     c("CTCLoss", x=(np.log(u(8, 2, 5)), i(4, 2, 3) + 1, np.array([8, 7]), np.array([3, 2]))),
-    c("CTCLoss", zero_infinity=True, reduction="sum", x=(np.log(u(3, 2, 5)), np.array([1, 1, 1, 2]), np.array([3, 3]), np.array([3, 1]))),
+    c("CTCLoss", zero_infinity=True, reduction="sum",
+      x=(np.log(u(3, 2, 5)), np.array([1, 1, 1, 2]), np.array([3, 3]), np.array([3, 1]))),
     c("AdaptiveLogSoftmaxWithLoss", 8, 10, [3, 6], div_value=2.0, x=(f(5, 8), np.array([0, 2, 4, 9, 6]))),
     c("AdaptiveLogSoftmaxWithLoss", 8, 10, [3, 6], head_bias=True, x=(f(8), np.array(7)), unused=True),
 ]  # fmt: skip
@@ -319,14 +320,16 @@ ATTENTION = [
     c("TransformerDecoderLayer", 8, 2, 16, 0.0, x=(f(3, 2, 8), f(5, 2, 8))),
     c("TransformerDecoderLayer", 8, 2, 16, 0.0, norm_first=True, x=(f(3, 2, 8), f(5, 2, 8)),
       call={"tgt_mask": _causal(3), "tgt_is_causal": True, "memory_key_padding_mask": _padding}),
-    c("TransformerEncoder", lambda lib: lib.nn.TransformerEncoderLayer(8, 2, 16, 0.0, batch_first=True), 2, x=f(2, 5, 8),
+    c("TransformerEncoder", lambda lib: lib.nn.TransformerEncoderLayer(8, 2, 16, 0.0, batch_first=True), 2,
+      x=f(2, 5, 8),
       call={"src_key_padding_mask": _padding}),
     c("TransformerEncoder", lambda lib: lib.nn.TransformerEncoderLayer(8, 2, 16, 0.0), 2,
       lambda lib: lib.nn.LayerNorm(8), enable_nested_tensor=False, x=f(5, 2, 8), call={"mask": _causal(5)}),
     c("TransformerDecoder", lambda lib: lib.nn.TransformerDecoderLayer(8, 2, 16, 0.0), 2,
       lambda lib: lib.nn.LayerNorm(8), x=(f(3, 2, 8), f(5, 2, 8))),
     c("Transformer", 8, 2, 1, 2, 16, 0.0, batch_first=True, x=(f(2, 5, 8), f(2, 3, 8)), call={"tgt_mask": _causal(3)}),
-    c("Transformer", 8, 2, 1, 1, 16, 0.1, norm_first=True, activation="gelu", batch_first=True, x=(f(2, 5, 8), f(2, 3, 8))),
+    c("Transformer", 8, 2, 1, 1, 16, 0.1, norm_first=True, activation="gelu", batch_first=True,
+      x=(f(2, 5, 8), f(2, 3, 8))),
 ]  # fmt: skip
 
 LAZY = [
@@ -356,6 +359,6 @@ CASES = [
 
 # Classes that are not called: they are tested on their own.
 UNCALLED = {
-    "Container", "LinearCrossEntropyOptions", "Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "RNNBase",
-    "RNNCellBase",
+    "Container", "LinearCrossEntropyOptions", "Module", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList",
+    "RNNBase", "RNNCellBase",
 }  # fmt: skip

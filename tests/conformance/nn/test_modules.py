@@ -1,4 +1,6 @@
-"""Every module of ``torch.nn``, run on both libraries: weights from the same seed, outputs, gradients, repr, state dict."""
+"""Every module of ``torch.nn``, run on both libraries: weights from the same seed, outputs, gradients, repr,
+state dict.
+"""
 
 import warnings
 from collections.abc import Iterator
