@@ -23,7 +23,7 @@ _GAMMA = 0.57721566490153286  # Euler's constant
 
 
 def _circle(count: int, orders: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Nodes on a quarter of the circle, the weights of a mean over all of it, and those of ``sum(2/k mean(cos 2kt))``."""
+    """Nodes on a quarter of the circle, the weights of a mean over all of it, and of ``sum(2/k mean(cos 2kt))``."""
     index = np.arange(count // 4 + 1)
     angle = 2 * np.pi * index / count
     mean = np.where((index == 0) | (index == count // 4), 2, 4) / count
@@ -56,7 +56,7 @@ def _near_waves(x: Any, order: int, second: bool) -> Any:
 
 
 def _modulus(x: Any, ratios: Callable, count: int = 20) -> tuple[Any, Any]:
-    """The even and the odd terms, of alternating signs, of the asymptotic series with the given ratios of terms, over x."""
+    """The even and the odd terms, of alternating signs, of the asymptotic series in 1/x with these ratios."""
     even, odd, term = 0.0, 0.0, jnp.ones_like(x)
     for k in range(count):
         sign = 1 if k % 4 < 2 else -1
@@ -111,7 +111,7 @@ def _near_decay(x: Any, order: int) -> Any:
 
 
 def _scaled_decay(x: Any, order: float) -> Any:
-    """``exp(x) K(x)`` for x >= 2: the integral of ``exp(x - x cosh t) cosh(order t)``, as far as it is above exp(-40)."""
+    """``exp(x) K(x)`` for x >= 2: the integral of ``exp(x - x cosh t) cosh(order t)``, down to exp(-40)."""
     end = 2 * lax.asinh(lax.sqrt(20 / x))
     t = end[..., None] * np.linspace(0, 1, _STEPS + 1)
     weights = np.where(np.arange(_STEPS + 1) == 0, 0.5, 1) / _STEPS
