@@ -57,7 +57,8 @@ def _near_waves(x: Any, order: int, second: bool) -> Any:
 
 def _modulus(x: Any, ratios: Callable, count: int = 20) -> tuple[Any, Any]:
     """The even and the odd terms, of alternating signs, of the asymptotic series in 1/x with these ratios."""
-    even, odd, term = 0.0, 0.0, jnp.ones_like(x)
+    term = jnp.ones_like(x)
+    even, odd = jnp.zeros_like(x), jnp.zeros_like(x)
     for k in range(count):
         sign = 1 if k % 4 < 2 else -1
         even, odd = (even + sign * term, odd) if k % 2 == 0 else (even, odd + sign * term)
@@ -181,10 +182,24 @@ def _ratio(y: Any, x: Any) -> Any:
     return jnp.where(x == 0, 0.5, y / jnp.where(x == 0, 1, x))
 
 
-_i0e = with_partials(lambda y, x: _i1e(x) - jnp.sign(x) * y)(lax.bessel_i0e)
-_i1e = with_partials(lambda y, x: _i0e(x) - jnp.sign(x) * y - _ratio(y, x))(lax.bessel_i1e)
-_i0 = with_partials(lambda y, x: _i1(x))(lambda x: lax.exp(lax.abs(x)) * lax.bessel_i0e(x))
-_i1 = with_partials(lambda y, x: _i0(x) - _ratio(y, x))(lambda x: lax.exp(lax.abs(x)) * lax.bessel_i1e(x))
+@with_partials(lambda y, x: _i1e(x) - jnp.sign(x) * y)
+def _i0e(x: Any) -> Any:
+    return lax.bessel_i0e(x)
+
+
+@with_partials(lambda y, x: _i0e(x) - jnp.sign(x) * y - _ratio(y, x))
+def _i1e(x: Any) -> Any:
+    return lax.bessel_i1e(x)
+
+
+@with_partials(lambda y, x: _i1(x))
+def _i0(x: Any) -> Any:
+    return lax.exp(lax.abs(x)) * lax.bessel_i0e(x)
+
+
+@with_partials(lambda y, x: _i0(x) - _ratio(y, x))
+def _i1(x: Any) -> Any:
+    return lax.exp(lax.abs(x)) * lax.bessel_i1e(x)
 
 
 def _sinc(x: Any) -> Any:

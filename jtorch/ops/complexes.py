@@ -130,7 +130,11 @@ for _name in ("resolve_conj", "resolve_neg"):
     op(f"{_name}(Tensor(a) self) -> Tensor(a)", out=False, write=lambda base, new: new)(_itself)
 
 
-@op("conj_physical(Tensor self) -> Tensor", inplace=True, host=lambda x: np.conj(x) if category(x.dtype) == COMPLEX else x)
+@op(
+    "conj_physical(Tensor self) -> Tensor",
+    inplace=True,
+    host=lambda x: np.conj(x) if category(x.dtype) == COMPLEX else x,
+)
 def conj_physical(self):
     """The complex conjugate, as a new tensor."""
     return _conj(self)

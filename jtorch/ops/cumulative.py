@@ -31,17 +31,14 @@ def _running(name: str) -> Callable:
     return run
 
 
-for _name, _what, _fields in (
-    ("cumsum", "sum", {}),
-    ("cumprod", "product", {"saves": "self result"}),
-):
+for _name, _what, _saves in (("cumsum", "sum", ""), ("cumprod", "product", "self result")):
     _fn = _running(_name)
     op(
         f"{_name}(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
         inplace=True,
         host=_fn,
         autocast="fp32",
-        **_fields,
+        saves=_saves,
     )(_fn).__doc__ = f"The {_what} of the elements up to each one along ``dim``; int64 of integers."
 
 

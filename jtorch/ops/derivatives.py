@@ -18,7 +18,7 @@ def with_partials(*partials: Callable | None) -> Callable[[Callable], Callable]:
 
     def decorate(fn: Callable) -> Callable:
         def rule(primals: tuple, tangents: tuple) -> tuple[Any, Any]:
-            result = function(*primals)
+            result: Any = function(*primals)
             step = jnp.zeros_like(result)
             for partial, tangent in zip(partials, tangents, strict=True):
                 if partial is not None and not isinstance(tangent, SymbolicZero):

@@ -21,8 +21,8 @@ from jtorch.ops.table import OpDef, op
 
 def unary(name: str, impl: Callable, host: Callable | None, doc: str, **fields: Any) -> OpDef:
     """Declare ``name(Tensor self) -> Tensor``; without ``promote`` it computes in the float dtype of ``self``."""
-    fields = {"promote": "float", "inplace": True} | fields
-    definition = op(f"{name}(Tensor self) -> Tensor", host=host, **fields)(impl)
+    declared: dict[str, Any] = {"promote": "float", "inplace": True} | fields
+    definition = op(f"{name}(Tensor self) -> Tensor", host=host, **declared)(impl)
     definition.__doc__ = doc
     return definition
 

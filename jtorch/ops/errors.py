@@ -1,4 +1,4 @@
-"""What operators say about dtypes they do not take, in torch's own words; and torch's class for failed linear algebra."""
+"""What operators say about dtypes they do not take, in torch's own words; torch's class for failed linear algebra."""
 
 from collections.abc import Callable
 from functools import wraps

@@ -20,10 +20,15 @@ from jtorch.ops.promotion import BOOL, COMPLEX, FLOAT, INT, category
 from jtorch.ops.table import OpDef, op
 
 
+_fn: Any  # what the rows of the tables below hold
+_host: Any
+_fields: Any
+
+
 def binary(name: str, impl: Callable, host: Callable | None, doc: str, **fields: Any) -> OpDef:
     """Declare ``name(Tensor self, Tensor other) -> Tensor``; without ``promote`` both come in their common dtype."""
-    fields = {"promote": "common", "inplace": True} | fields
-    definition = op(f"{name}(Tensor self, Tensor other) -> Tensor", host=host, **fields)(impl)
+    declared: dict[str, Any] = {"promote": "common", "inplace": True} | fields
+    definition = op(f"{name}(Tensor self, Tensor other) -> Tensor", host=host, **declared)(impl)
     definition.__doc__ = doc
     return definition
 
@@ -386,9 +391,9 @@ op(
 )
 def float_power(self, exponent):
     """``self ** exponent`` in float64, or in complex128 where an operand is complex."""
-    wide = np.dtype(np.complex128 if category(promotion.result_type(self, exponent)) == COMPLEX else np.float64)
-    x = promotion.cast(self, wide)
-    return _pow_number(x, exponent) if _is_number(exponent) else _pow(x, promotion.cast(exponent, wide))
+    double = np.dtype(np.complex128 if category(promotion.result_type(self, exponent)) == COMPLEX else np.float64)
+    x = promotion.cast(self, double)
+    return _pow_number(x, exponent) if _is_number(exponent) else _pow(x, promotion.cast(exponent, double))
 
 
 # --- the larger and the smaller -------------------------------------------------------------------------------------
