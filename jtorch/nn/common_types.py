@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from jtorch.tensor import Tensor
+from jtorch.tensor.tensor import Tensor
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from typing import Any
 
 import jtorch
-from jtorch.tensor import Tensor
+from jtorch.tensor.tensor import Tensor
 
 __all__ = [
     "Parameter",

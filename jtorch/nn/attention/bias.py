@@ -4,7 +4,7 @@ import enum
 from typing import Any
 
 import jtorch
-from jtorch.tensor import Tensor
+from jtorch.tensor.tensor import Tensor
 
 __all__ = ["causal_upper_left", "causal_lower_right", "CausalVariant", "CausalBias"]
 

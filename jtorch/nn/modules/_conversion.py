@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import jtorch
 from jtorch.nn.parameter import Parameter
-from jtorch.tensor import Tensor
+from jtorch.tensor.tensor import Tensor
 
 _TO_SIGNATURES = (
     "but expected one of:\n"

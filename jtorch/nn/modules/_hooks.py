@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jtorch
-from jtorch.tensor import Tensor
+from jtorch.tensor.tensor import Tensor
 from jtorch.utils.hooks import RemovableHandle
 
 _global_buffer_registration_hooks: dict[int, Callable] = OrderedDict()

@@ -9,7 +9,7 @@ from typing import Any
 import jtorch
 from jtorch.nn.modules._hooks import _register, _WrappedHook
 from jtorch.nn.parameter import Parameter, is_lazy
-from jtorch.tensor import Tensor
+from jtorch.tensor.tensor import Tensor
 from jtorch.utils.hooks import RemovableHandle
 
 _EXTRA_STATE_KEY_SUFFIX = "_extra_state"

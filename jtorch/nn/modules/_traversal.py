@@ -5,7 +5,7 @@ from typing import Any
 
 import jtorch
 from jtorch.nn.parameter import Parameter
-from jtorch.tensor import Tensor
+from jtorch.tensor.tensor import Tensor
 
 
 class TraversalMethods:

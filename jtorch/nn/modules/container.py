@@ -10,7 +10,7 @@ from typing import Any, Self
 import jtorch
 from jtorch.nn.modules.module import Module, _addindent
 from jtorch.nn.parameter import Parameter
-from jtorch.tensor import Tensor
+from jtorch.tensor.tensor import Tensor
 
 __all__ = ["Container", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"]
 

@@ -32,7 +32,7 @@ from jtorch.nn.modules._hooks import (
 from jtorch.nn.modules._state import _EXTRA_STATE_KEY_SUFFIX, StateMethods, _IncompatibleKeys
 from jtorch.nn.modules._traversal import TraversalMethods
 from jtorch.nn.parameter import Buffer, Parameter
-from jtorch.tensor import Tensor
+from jtorch.tensor.tensor import Tensor
 
 __all__ = [
     "register_module_forward_pre_hook",

@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 
 import jtorch
-from jtorch.tensor import Tensor
+from jtorch.tensor.tensor import Tensor
 from jtorch.tensor.fused import assign, fused
 
 __all__ = ["clip_grad_norm_", "clip_grad_norm", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import jtorch
-from jtorch.tensor import Tensor
+from jtorch.tensor.tensor import Tensor
 
 __all__ = ["parameters_to_vector", "vector_to_parameters"]
 

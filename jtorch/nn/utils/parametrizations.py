@@ -8,7 +8,7 @@ import jtorch.nn.functional as F
 from jtorch.nn.modules.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from jtorch.nn.modules.module import Module
 from jtorch.nn.utils import parametrize
-from jtorch.tensor import Tensor
+from jtorch.tensor.tensor import Tensor
 
 __all__ = ["orthogonal", "spectral_norm", "weight_norm"]
 

@@ -14,7 +14,7 @@ import jtorch
 from jtorch.nn.modules.container import ModuleDict, ModuleList
 from jtorch.nn.modules.module import Module
 from jtorch.nn.parameter import Parameter
-from jtorch.tensor import Tensor
+from jtorch.tensor.tensor import Tensor
 
 __all__ = [
     "cached",
