@@ -19,7 +19,6 @@ from jtorch.ops.precision import wide, widened
 from jtorch.ops.promotion import BOOL, COMPLEX, FLOAT, INT, category
 from jtorch.ops.table import OpDef, op
 
-
 _fn: Any  # what the rows of the tables below hold
 _host: Any
 _fields: Any
