@@ -131,24 +131,28 @@ unary("isreal", _isreal, _isreal, "Whether the imaginary part is 0.", inplace=Fa
 unary("signbit", _no_sign(_signbit), _no_sign(_signbit), "Whether the sign's bit is set.", inplace=False, **_ALONE)
 
 
-@op(
-    "isclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> Tensor",
-    out=False,
-    differentiable=False,
-)
-def isclose(self, other, rtol=1e-05, atol=1e-08, equal_nan=False):
+def _isclose(self: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
     """Whether ``|self - other| <= atol + rtol * |other|``; equal infinities are close, NaNs are with ``equal_nan``."""
     if self.dtype != other.dtype:
         raise RuntimeError(f"{scalar_type(self.dtype)} did not match {scalar_type(other.dtype)}")
     for name, tolerance in (("rtol", rtol), ("atol", atol)):
         if tolerance < 0:
             raise RuntimeError(f"{name} must be greater than or equal to zero, but got {tolerance:g}")
+    xp = module_of(self, other)
     close = self == other
     if equal_nan and category(self.dtype) >= FLOAT:
-        close |= jnp.isnan(self) & jnp.isnan(other)
+        close |= xp.isnan(self) & xp.isnan(other)
     if rtol == 0 and atol == 0:
         return close
     wide = promotion.to_float(self.dtype)
     x, y = promotion.cast(self, wide), promotion.cast(other, wide)
-    error = lax.abs(x - y)
-    return close | (jnp.isfinite(error) & (error <= atol + lax.abs(rtol * y)))
+    error = xp.abs(x - y)
+    return close | (xp.isfinite(error) & (error <= atol + xp.abs(rtol * y)))
+
+
+op(
+    "isclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> Tensor",
+    out=False,
+    host=_isclose,
+    differentiable=False,
+)(_isclose)

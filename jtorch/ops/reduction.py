@@ -337,23 +337,20 @@ def flat_sqrt(x: Any) -> Any:
 
 def squared_size(x: Any) -> Any:
     """``|x|**2``, as real numbers."""
-    if category(x.dtype) == COMPLEX:
-        return lax.square(lax.real(x)) + lax.square(lax.imag(x))
-    return lax.square(x)
+    return x.real * x.real + x.imag * x.imag if category(x.dtype) == COMPLEX else x * x
 
 
 def _moments(x: Any, dim: Dims, correction: Any, keepdim: bool) -> tuple[Any, Any]:
     """The variance with ``count - correction`` for divisor (0 where that is negative), and the mean."""
-    axes = reduce_dims(dim, x.ndim)
-    dtype = x.dtype
+    axes, dtype, xp = reduce_dims(dim, x.ndim), x.dtype, module_of(x)
     x = promotion.cast(x, computed_in(dtype))
-    mean = jnp.mean(x, axes, keepdims=True)
+    mean = xp.sum(x, axes, keepdims=True) / _count(x.shape, axes)
     away = x - mean
     square = squared_size(away)
-    left = jnp.maximum(_count(x.shape, axes) - jnp.asarray(1 if correction is None else correction, square.dtype), 0)
-    variance = jnp.sum(square, axes, keepdims=keepdim) / left
+    left = xp.maximum(_count(x.shape, axes) - xp.asarray(1 if correction is None else correction, square.dtype), 0)
+    variance = xp.sum(square, axes, keepdims=keepdim) / left
     if not keepdim:
-        mean = jnp.squeeze(mean, axes)
+        mean = xp.squeeze(mean, axes)
     real = np.dtype(variance.dtype) if category(dtype) == COMPLEX else dtype
     return variance.astype(real), mean.astype(dtype)
 
@@ -366,7 +363,7 @@ def _spread(name: str) -> Callable:
         if category(self.dtype) < FLOAT:
             raise RuntimeError(f"{who} only support floating point and complex dtypes")
         variance, mean = _moments(self, dim, correction, keepdim)
-        result = flat_sqrt(variance) if root else variance
+        result = variance if not root else flat_sqrt(variance) if module_of(variance) is jnp else np.sqrt(variance)
         return (result, mean) if both else result
 
     return spread
@@ -395,7 +392,7 @@ def _declare_spread(name: str, doc: str) -> None:
         ("(Tensor self, bool unbiased=True)", of_all),
         (".correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False)", corrected),
     ):
-        op(f"{name}{schema} -> {'(Tensor, Tensor)' if both else 'Tensor'}", **fields)(impl).__doc__ = doc
+        op(f"{name}{schema} -> {'(Tensor, Tensor)' if both else 'Tensor'}", host=impl, **fields)(impl).__doc__ = doc
 
 
 _declare_spread("var", "The variance along ``dim`` (or of all), divided by the count less ``correction``.")
