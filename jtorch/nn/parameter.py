@@ -49,10 +49,10 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
 
     def __deepcopy__(self, memo: dict) -> "Parameter":
         if id(self) not in memo:
-            memo[id(self)] = type(self)(self.data.clone(), self.requires_grad)
+            memo[id(self)] = type(self)(self.detach().clone(), self.requires_grad)  # type: ignore[attr-defined]
         return memo[id(self)]
 
-    def __repr__(self, *args: Any, **kwargs: Any) -> str:
+    def __repr__(self, *args: Any, **kwargs: Any) -> str:  # type: ignore[override]
         return "Parameter containing:\n" + super().__repr__(*args, **kwargs)
 
     def __reduce_ex__(self, proto: Any) -> tuple:
@@ -74,6 +74,8 @@ class Buffer(Tensor, metaclass=_BufferMeta):
     The result is a plain tensor that carries a mark, as in torch. ``persistent=False`` keeps it out of ``state_dict``.
     """
 
+    persistent: bool
+
     def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
         if data is None:
             data = jtorch.empty(0)
@@ -91,7 +93,8 @@ class UninitializedTensorMixin:
 
     cls_to_become: type = Tensor
     is_leaf = True
-    grad = None
+    grad: Any = None
+    grad_fn = None
     requires_grad: bool
     dtype: Any
     device: Any
@@ -171,6 +174,14 @@ class UninitializedTensorMixin:
         self.requires_grad = requires_grad
         return self
 
+    def is_floating_point(self) -> bool:
+        """Whether the dtype is a floating one."""
+        return self.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        """Whether the dtype is complex."""
+        return self.dtype.is_complex
+
     @property
     def is_meta(self) -> bool:
         """Whether it will have no data."""
@@ -199,7 +210,7 @@ def is_lazy(param: Any) -> bool:
     return isinstance(param, UninitializedTensorMixin)
 
 
-class UninitializedParameter(UninitializedTensorMixin, Parameter):
+class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc, metaclass]
     """A :class:`Parameter` whose shape is not known yet (``torch.nn.parameter.UninitializedParameter``)."""
 
     cls_to_become = Parameter
@@ -208,7 +219,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
         return cls._make(requires_grad, device, dtype)
 
 
-class UninitializedBuffer(UninitializedTensorMixin, Tensor):
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[misc]
     """A :class:`Buffer` whose shape is not known yet (``torch.nn.parameter.UninitializedBuffer``)."""
 
     cls_to_become = Tensor

@@ -65,7 +65,8 @@ def _run(
         return new, new[0]
 
     # The product with the input needs no recurrence: one large product for all steps.
-    last, output = jax.lax.scan(body, state, (_affine(input, w_ih, b_ih), mask), reverse=reverse)
+    scanned: Any = jax.lax.scan(body, state, (_affine(input, w_ih, b_ih), mask), reverse=reverse)
+    last, output = scanned
     return output, *last
 
 

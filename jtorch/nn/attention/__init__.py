@@ -25,7 +25,7 @@ class SDPBackend(enum.Enum):
         return f"SDPBackend.{self.name}"
 
 
-_ALL = [backend for backend in SDPBackend if backend is not SDPBackend.ERROR]
+_ALL: list[SDPBackend] = [backend for backend in SDPBackend if backend is not SDPBackend.ERROR]
 _allowed: list[SDPBackend] = _ALL
 
 

@@ -190,7 +190,7 @@ class StateMethods:
         if lazy and is_lazy(value):
             return None
         if not lazy and not is_lazy(value) and param.dim() == 0 and value.dim() == 1:
-            value = value[0]  # scalars were stored as one-element vectors before torch 0.4
+            value = value.select(0, 0)  # type: ignore[attr-defined]  # scalars were stored as one-element vectors before torch 0.4
         if not lazy and value.shape != param.shape:
             return (
                 f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, the shape in "

@@ -177,7 +177,7 @@ class TraversalMethods:
             else:
                 param.grad.requires_grad_(False)
             with jtorch.no_grad():
-                param.grad.zero_()
+                param.grad.zero_()  # type: ignore[attr-defined]
 
     def share_memory(self) -> Any:
         """Not offered: a device array cannot be moved to memory shared between processes."""

@@ -59,7 +59,7 @@ class _NormBase(Module):
         if track_running_stats:
             self.register_buffer("running_mean", jtorch.zeros(num_features, **factory))
             self.register_buffer("running_var", jtorch.ones(num_features, **factory))
-            self.register_buffer("num_batches_tracked", jtorch.tensor(0, dtype=jtorch.long, device=device))
+            self.register_buffer("num_batches_tracked", jtorch.zeros((), dtype=jtorch.long, device=device))
         else:
             for name in ("running_mean", "running_var", "num_batches_tracked"):
                 self.register_buffer(name, None)
@@ -103,7 +103,7 @@ class _NormBase(Module):
         if (local_metadata.get("version") or 1) < 2 and self.track_running_stats and key not in state_dict:
             count = self.num_batches_tracked
             known = count is not None and not count.is_meta
-            state_dict[key] = count if known else jtorch.tensor(0, dtype=jtorch.long)
+            state_dict[key] = count if known else jtorch.zeros((), dtype=jtorch.long)
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
@@ -273,7 +273,7 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
         if track_running_stats:
             self.running_mean = UninitializedBuffer(**factory)
             self.running_var = UninitializedBuffer(**factory)
-            self.num_batches_tracked = jtorch.tensor(0, dtype=jtorch.long, device=device)
+            self.num_batches_tracked = jtorch.zeros((), dtype=jtorch.long, device=device)
 
     def reset_parameters(self) -> None:
         if not self.has_uninitialized_params() and self.num_features != 0:

@@ -44,9 +44,13 @@ class DataParallel(Module):
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
         if self.device_ids:
             device = jtorch.device("cuda", self.device_ids[0])
-            inputs = tuple(x.to(device) if isinstance(x, jtorch.Tensor) else x for x in inputs)
-            kwargs = {k: x.to(device) if isinstance(x, jtorch.Tensor) else x for k, x in kwargs.items()}
+            inputs = tuple(_to(x, device) for x in inputs)
+            kwargs = {k: _to(x, device) for k, x in kwargs.items()}
         return self.module(*inputs, **kwargs)
+
+
+def _to(x: Any, device: Any) -> Any:
+    return x.to(device) if hasattr(x, "to") else x
 
 
 def data_parallel(

@@ -12,8 +12,8 @@ from typing import Any
 import jax.numpy as jnp
 
 import jtorch
-from jtorch.tensor.tensor import Tensor
 from jtorch.tensor.fused import assign, fused
+from jtorch.tensor.tensor import Tensor
 
 __all__ = ["clip_grad_norm_", "clip_grad_norm", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 
@@ -84,8 +84,8 @@ def get_total_norm(
     tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     order = float(norm_type)
     if not tensors:
-        return jtorch.tensor(0.0)
-    norms = [fused("total_norm", _total_norm, order, group)[0] for group in _by_device(tensors).values()]
+        return jtorch.zeros(())
+    norms: list[Any] = [fused("total_norm", _total_norm, order, group)[0] for group in _by_device(tensors).values()]
     total = norms[0]
     if len(norms) > 1:
         total = fused("total_norm", _total_norm, order, [n.to(tensors[0].device) for n in norms])[0]

@@ -31,10 +31,11 @@ def vector_to_parameters(vec: Any, parameters: Iterable[Any]) -> None:
     """Give each parameter the next elements of ``vec`` as its data: a view of it, as in torch."""
     if not isinstance(vec, Tensor):
         raise TypeError(f"expected torch.Tensor, but got: {jtorch.typename(vec)}")
+    elements: Any = vec
     device = None
     begin = 0
     for param in parameters:
         device = _check_device(param, device)
         end = begin + param.numel()
-        param.data = vec[begin:end].view_as(param).data
+        param.data = elements[begin:end].view_as(param).data
         begin = end

@@ -180,8 +180,10 @@ def pack_padded_sequence(
     rows = step * batch + (place if order is None else order[place])
     flat = input.reshape(steps * batch, *input.shape[2:])
     data = flat.index_select(0, jtorch.from_numpy(rows).to(input.device))
-    sorted_indices = None if order is None else jtorch.from_numpy(order.astype(np.int64)).to(input.device)
-    return PackedSequence(data, jtorch.from_numpy(batch_sizes), sorted_indices, None)
+    indices = (None, None)
+    if order is not None:
+        indices = tuple(jtorch.from_numpy(i).to(input.device) for i in (order, np.argsort(order)))
+    return PackedSequence(data, jtorch.from_numpy(batch_sizes), *indices)
 
 
 def pad_packed_sequence(
@@ -220,7 +222,7 @@ def pad_sequence(
     ``batch_first``.
     """
     if isinstance(sequences, Tensor):
-        sequences = sequences.unbind(0)
+        sequences = tuple(sequences)
     elif not isinstance(sequences, Iterable):
         raise RuntimeError(
             f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}"
