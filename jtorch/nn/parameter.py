@@ -95,24 +95,41 @@ class UninitializedTensorMixin:
     is_leaf = True
     grad: Any = None
     grad_fn = None
-    requires_grad: bool
-    dtype: Any
-    device: Any
+    _promised: dict[str, Any]  # what it will have: requires_grad, device, dtype
 
     @classmethod
     def _make(cls, requires_grad: bool, device: Any, dtype: Any) -> Any:
         # An empty tensor knows what the defaults are, and what goes together.
         empty = jtorch.empty(0, device=device, dtype=dtype).requires_grad_(requires_grad)
         t = object.__new__(cls)
-        t.__dict__.update(requires_grad=requires_grad, device=empty.device, dtype=empty.dtype)
+        t._promised = {"requires_grad": requires_grad, "device": empty.device, "dtype": empty.dtype}
         return t
 
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Give the tensor its shape (its values are undefined, as from ``torch.empty``) and its final class."""
-        own = {name: self.__dict__.pop(name) for name in ("requires_grad", "device", "dtype")}
+        promised = self.__dict__.pop("_promised")
         self.__class__ = self.cls_to_become  # type: ignore[assignment]
-        self.data = jtorch.empty(shape, device=device or own["device"], dtype=dtype or own["dtype"])
-        self.requires_grad_(own["requires_grad"])
+        self.data = jtorch.empty(shape, device=device or promised["device"], dtype=dtype or promised["dtype"])
+        self.requires_grad_(promised["requires_grad"])
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients will be wanted."""
+        return self._promised["requires_grad"]
+
+    @requires_grad.setter
+    def requires_grad(self, on: bool) -> None:
+        self._promised["requires_grad"] = bool(on)
+
+    @property
+    def device(self) -> Any:
+        """Where it will be."""
+        return self._promised["device"]
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype it will have."""
+        return self._promised["dtype"]
 
     @property
     def shape(self) -> Any:
@@ -138,7 +155,7 @@ class UninitializedTensorMixin:
 
     @data.setter
     def data(self, new: Any) -> None:
-        self.__dict__.update(device=new.device, dtype=new.dtype)
+        self._promised.update(device=new.device, dtype=new.dtype)
 
     def to(self, *args: Any, **kwargs: Any) -> Any:
         """The same on another device or of another dtype."""
