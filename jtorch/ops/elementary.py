@@ -15,6 +15,7 @@ from jax import lax
 
 from jtorch.ops.derivatives import with_partials
 from jtorch.ops.errors import FLOATS, NUMBERS, NUMERIC, REAL, only, unsupported
+from jtorch.ops.precision import wide
 from jtorch.ops.promotion import BOOL, COMPLEX, FLOAT, INT, category
 from jtorch.ops.table import OpDef, op
 
@@ -191,8 +192,8 @@ def _exp2(x: Any) -> Any:
     """As a power of 2, which XLA computes exactly for whole exponents (its own exp2 is a scaled exp)."""
     if category(x.dtype) == COMPLEX:
         return lax.exp2(x)
-    wide = x if x.dtype.itemsize >= 4 else x.astype(np.float32)
-    return lax.pow(jnp.full_like(wide, 2), wide).astype(x.dtype)
+    single = wide(x)
+    return lax.pow(jnp.full_like(single, 2), single).astype(x.dtype)
 
 
 def _log_base(base: int) -> Callable:
@@ -267,17 +268,20 @@ def logit(self, eps=None):
     return _log_odds(self)
 
 
+@with_partials(lambda result, x, n: jnp.ldexp(jnp.ones_like(result), n), None)
+def scaled_by_two(x: Any, n: Any) -> Any:
+    """``x * 2**n``, exactly, for integers n (``jnp.ldexp``, whose own derivative leaves the power out where x is 0)."""
+    return jnp.ldexp(x, n)
+
+
 @op("frexp(Tensor self) -> (Tensor mantissa, Tensor exponent)")
 def frexp(self):
     """``mantissa`` (0.5 <= |m| < 1) and int32 ``exponent`` with ``self == mantissa * 2**exponent``."""
     if category(self.dtype) != FLOAT:
         raise RuntimeError("torch.frexp() only supports floating-point dtypes")
-    wide = self if self.dtype.itemsize >= 4 else self.astype(np.float32)
-    finite = jnp.isfinite(wide)
-    mantissa, exponent = jnp.frexp(lax.stop_gradient(wide))
-    exponent = jnp.where(finite, exponent, 0).astype(np.int32)
-    nothing = jnp.where(finite, wide - lax.stop_gradient(wide), 0)  # zero that carries the derivative
-    return (mantissa + jnp.ldexp(nothing, -exponent)).astype(self.dtype), exponent
+    x = wide(self)
+    exponent = jnp.where(jnp.isfinite(x), jnp.frexp(lax.stop_gradient(x))[1], 0).astype(np.int32)
+    return scaled_by_two(x, -exponent).astype(self.dtype), exponent
 
 
 @op(

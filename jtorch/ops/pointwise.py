@@ -14,6 +14,7 @@ from jax import lax
 
 from jtorch.ops import promotion
 from jtorch.ops.derivatives import with_partials
+from jtorch.ops.elementary import scaled_by_two
 from jtorch.ops.errors import FLOATS, INEXACT, INTS, NUMBERS, NUMERIC, REAL, only, scalar_type, unsupported
 from jtorch.ops.precision import wide, widened
 from jtorch.ops.promotion import BOOL, COMPLEX, FLOAT, INT, category
@@ -53,6 +54,25 @@ def _number(x: Any, dtype: np.dtype) -> np.ndarray:
     return np.asarray(x).astype(dtype) if dtype.kind in "iu" else np.asarray(x, dtype)
 
 
+_C_TYPES = {"Byte": "uint8_t", "Char": "int8_t", "Short": "int16_t", "Int": "int", "Long": "int64_t", "Float": "float"}
+
+
+def _fitting(x: Any, dtype: np.dtype) -> Any:
+    """A number that becomes an operand of ``dtype``, as an array. Where it does not fit torch raises RuntimeError.
+
+    Negative numbers are let into unsigned dtypes, where they wrap around. What is no number is returned as it is.
+    """
+    if not _is_number(x):
+        return x
+    if category(dtype) in (INT, FLOAT) and np.isfinite(x):
+        limits: Any = jnp.iinfo(dtype) if category(dtype) == INT else jnp.finfo(dtype)
+        low, high = (type(x)(limit) for limit in (limits.min, limits.max))
+        if not (-high if dtype.kind == "u" else low) <= x <= high:
+            name = _C_TYPES.get(scalar_type(dtype), f"c10::{scalar_type(dtype)}")
+            raise RuntimeError(f"value cannot be converted to type {name} without overflow")
+    return _number(x, dtype)
+
+
 def _kind(x: Any) -> int:
     """The category of an array or number."""
     return category(promotion.result_type(x))
@@ -75,8 +95,7 @@ def _scaled(x: Any, factor: Any) -> Any:
     """``factor * x`` in the dtype of x."""
     if isinstance(factor, int) and factor == 1:
         return x
-    if _is_number(factor):
-        factor = _number(factor, x.dtype)
+    factor = _fitting(factor, x.dtype)
     return x & factor if category(x.dtype) == BOOL else x * factor
 
 
@@ -420,9 +439,10 @@ for _name, _fn, _host, _doc in (
 
 def _bounded(self: Any, min: Any = None, max: Any = None) -> Any:
     """Each element, or the bound that it passes; NaN where one of them is. At a bound the element has the gradient."""
-    x, *bounds = together(*(a for a in (self, min, max) if a is not None))
-    if category(x.dtype) == COMPLEX:
+    dtype = promotion.result_type(self, min, max)
+    if category(dtype) == COMPLEX:
         raise NotImplementedError("clamp is not supported for complex types")
+    x, *bounds = together(self, *(_fitting(a, dtype) for a in (min, max) if a is not None))
     xp = module_of(x, *bounds)
     sides = [side for side, given in ((xp.less, min), (xp.greater, max)) if given is not None]
     for beyond, bound in zip(sides, bounds, strict=True):
@@ -533,7 +553,7 @@ def ldexp(self, other):
     dtype = promotion.to_float(promotion.result_type(self, other))
     x = promotion.cast(self, dtype)
     if _kind(other) <= INT and category(dtype) == FLOAT:
-        return jnp.ldexp(x, promotion.cast(other, np.dtype(np.int32)))
+        return scaled_by_two(x, promotion.cast(other, np.dtype(np.int32)))
     return x * _float_pow(jnp.asarray(2, dtype), promotion.cast(other, dtype))
 
 
