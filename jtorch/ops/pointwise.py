@@ -65,8 +65,8 @@ def _fitting(x: Any, dtype: np.dtype) -> Any:
     if not _is_number(x):
         return x
     if category(dtype) in (INT, FLOAT) and np.isfinite(x):
-        limits: Any = jnp.iinfo(dtype) if category(dtype) == INT else jnp.finfo(dtype)
-        low, high = (type(x)(limit) for limit in (limits.min, limits.max))
+        kind, limits = (int, jnp.iinfo(dtype)) if category(dtype) == INT else (float, jnp.finfo(dtype))
+        low, high = kind(limits.min), kind(limits.max)
         if not (-high if dtype.kind == "u" else low) <= x <= high:
             name = _C_TYPES.get(scalar_type(dtype), f"c10::{scalar_type(dtype)}")
             raise RuntimeError(f"value cannot be converted to type {name} without overflow")
