@@ -108,9 +108,10 @@ _gammaincc = with_partials(
 )(_incomplete(lax.igammac, 1))
 
 _GAMMA: dict[str, Any] = {"expose": "torch Tensor special:gammaln", "kernel": "lgamma_vml_cpu"}
-_PSI: dict[str, Any] = {"expose": "torch Tensor special special:psi", "kernel": "digamma"}
+_PSI: dict[str, Any] = {"expose": "torch Tensor special", "kernel": "digamma"}
 real_unary("lgamma", _lgamma, "The logarithm of the size of the gamma function.", **_GAMMA)
 real_unary("digamma", _digamma, "The derivative of ``lgamma``.", **_PSI)
+real_unary("psi", _digamma, "``digamma``.", grad_name="DigammaBackward0")
 
 
 def _pair_widened(fn: Callable) -> Callable:
