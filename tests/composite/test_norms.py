@@ -13,7 +13,7 @@ GRID = [[0.0, 3.0], [4.0, 0.0]]
     ("args", "kwargs", "expected"),
     [
         ((), {}, 5),
-        (("fro",), {"dim": (0, 1), "keepdim": True}, [[5]]),
+        (("fro",), {"dim": (1, 0)}, 5),
         ((None,), {"dim": 1}, [3, 4]),
         ((1,), {}, 7),
         ((math.inf,), {"dim": 0}, [4, 3]),
@@ -26,8 +26,9 @@ def test_values(args, kwargs, expected):
     assert x.norm(*args, **kwargs).tolist() == pytest.approx(expected)
 
 
-def test_dtype_and_out():
+def test_keepdim_dtype_and_out():
     x = jtorch.tensor(GRID)
+    assert jtorch.norm(x, keepdim=True).tolist() == [[5]]
     assert jtorch.norm(x, dtype=jtorch.float64).dtype == jtorch.float64
     out = jtorch.empty(0)
     assert jtorch.norm(x, dim=0, out=out) is out
