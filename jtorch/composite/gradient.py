@@ -35,7 +35,8 @@ def _spacings(spacing: Any, dims: tuple[int, ...], given: bool, ndim: int) -> li
 def _along(f: Any, dim: int, spacing: Any, edge_order: int) -> Any:
     count = f.shape[dim]
     if isinstance(spacing, jtorch.Tensor):
-        step = spacing.diff().reshape([-1 if d == dim else 1 for d in range(f.ndim)])
+        points: Any = spacing
+        step = points.diff().reshape([-1 if d == dim else 1 for d in range(f.ndim)])
     else:
         step = jtorch.full((1,) * f.ndim, spacing, device=f.device).expand(
             [count - 1 if d == dim else 1 for d in range(f.ndim)]
