@@ -35,7 +35,9 @@ def _check_layout(available: int, offset: Any, size: Any, stride: Any) -> None:
             f"{needed} elements are out of bounds for storage of {available} elements"
         )
     if numel > max(_FREE_ELEMENTS, _MAX_REPEATS * available):
-        raise RuntimeError(f"Tensor: sizes {list(size)} repeat a storage of {available} elements too often to be loaded")
+        raise RuntimeError(
+            f"Tensor: sizes {list(size)} repeat a storage of {available} elements too often to be loaded"
+        )
 
 
 def _rebuild_tensor(
@@ -89,7 +91,9 @@ def _rebuild_parameter_with_state(data: Tensor, requires_grad: bool, backward_ho
     return _set_obj_state(_rebuild_parameter(data, requires_grad, backward_hooks), state)
 
 
-def _rebuild_meta_tensor_no_storage(dtype: Any, size: Sequence[int], stride: Sequence[int], requires_grad: bool) -> Tensor:
+def _rebuild_meta_tensor_no_storage(
+    dtype: Any, size: Sequence[int], stride: Sequence[int], requires_grad: bool
+) -> Tensor:
     """A tensor on the meta device."""
     made = jtorch.empty_strided(tuple(size), tuple(stride), dtype=dtype, device="meta")
     return made.requires_grad_(True) if requires_grad else made
@@ -115,8 +119,11 @@ def _set_obj_state(obj: Any, state: Any) -> Any:
     for part in parts:
         for name, value in (part or {}).items():
             if type(name) is not str or (
-                name not in _PYTHON_STATE and (name in obj.__dict__ or name.startswith("__") or hasattr(type(obj), name))
+                name not in _PYTHON_STATE
+                and (name in obj.__dict__ or name.startswith("__") or hasattr(type(obj), name))
             ):
-                raise RuntimeError(f"Invalid serialized state: {name!r} is no attribute to set on a {type(obj).__name__}")
+                raise RuntimeError(
+                    f"Invalid serialized state: {name!r} is no attribute to set on a {type(obj).__name__}"
+                )
             obj.__dict__[name] = value
     return obj

@@ -169,5 +169,3 @@ def is_warn_always_enabled() -> bool:
 def compiled_with_cxx11_abi() -> bool:
     """True: there is no C++ of jtorch's own."""
     return True
-
-

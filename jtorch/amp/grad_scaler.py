@@ -210,5 +210,3 @@ class GradScaler:
         self._init_growth = state_dict["_growth_tracker"]
         if self._scale is not None:
             self._start(self._scale.device)
-
-

@@ -22,9 +22,7 @@ def _root(t: Tensor, given: Any) -> tuple[Value, Value | None]:
         if v.aval.size != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
         if v.aval.dtype.kind == "c":
-            raise RuntimeError(
-                f"grad can be implicitly created only for real scalar outputs but got {t.dtype}"
-            )
+            raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {t.dtype}")
         return v, None
     if not isinstance(given, Tensor):
         raise TypeError(f"gradients can be either Tensors or None, but got {type(given).__name__}")
@@ -102,7 +100,9 @@ def grad(
     roots, wanted = _tuple(outputs), _tuple(inputs)
     given = _tuple(grad_outputs) if grad_outputs is not None else (None,) * len(roots)
     if materialize_grads and allow_unused is False:
-        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
     if is_grads_batched:
         return _batched(roots, wanted, given, retain_graph, create_graph, bool(allow_unused or materialize_grads))
     pairs = [_root(t, g) for t, g in zip(roots, given, strict=True)]

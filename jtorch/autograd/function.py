@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-
 from jtorch.engine import autograd as engine
 from jtorch.engine import trace
 from jtorch.engine.value import Value
@@ -139,9 +138,7 @@ class Function(FunctionCtx, metaclass=_Single):
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """Compute the result; the first argument is the context unless ``setup_context`` is defined."""
-        raise NotImplementedError(
-            "You must implement the forward function for custom autograd.Function."
-        )
+        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Any) -> Any:
@@ -159,7 +156,9 @@ class Function(FunctionCtx, metaclass=_Single):
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
         """The tangents of the results from those of the arguments."""
-        raise NotImplementedError("You must implement the jvp function for custom autograd.Function to use it with forward mode AD.")
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
+        )
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
@@ -249,5 +248,3 @@ def once_differentiable(fn: Callable) -> Callable:
 class _Once(engine.GradNode):
     def apply(self, cts: list[Value | None], create_graph: bool) -> list[Value | None]:
         raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
-
-

@@ -46,4 +46,3 @@ mkldnn = SimpleNamespace(is_available=lambda: False)
 openmp = SimpleNamespace(is_available=lambda: False)
 
 __all__ = ["cuda", "cudnn", "mkldnn", "mps", "openmp"]
-

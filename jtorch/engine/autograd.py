@@ -9,7 +9,7 @@ import heapq
 import itertools
 import weakref
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import jax
@@ -83,7 +83,7 @@ class AccumulateGrad(GradNode):
         return self._ref()
 
 
-@lru_cache(maxsize=None)
+@cache
 def node_class(base: type, name: str) -> type:
     """A class of that name, so that ``type(t.grad_fn).__name__`` reads as in torch."""
     return type(name, (base,), {})
@@ -278,7 +278,9 @@ def node_of(value: Value) -> GradNode:
 
 def _build(tr: Trace, step: Node) -> OpNode:
     inputs = [tr.values[i] for i in step.refs]
-    made = node_class(OpNode, step.op.grad_name)(step.op, step.spec, inputs, step.wants, step.avals, (tr.serial, step.start, 0), (tr, step.start))  # type: ignore[arg-type]
+    made = node_class(OpNode, step.op.grad_name)(
+        step.op, step.spec, inputs, step.wants, step.avals, (tr.serial, step.start, 0), (tr, step.start)
+    )  # type: ignore[arg-type]
     made.where = step.where
     made.results = [v for v in tr.values[step.start : step.end] if v is not None] if -1 in made.saved else None
     for k in range(len(step.avals)):
@@ -352,7 +354,13 @@ def run_backward(
     start = st.trace.cursor if st.trace is not None else None
     tr = st.trace
     memo_key = None
-    if single is not None and tr is not None and single[0].trace is tr and single[0].node is None and not st.saved_hooks:
+    if (
+        single is not None
+        and tr is not None
+        and single[0].trace is tr
+        and single[0].node is None
+        and not st.saved_hooks
+    ):
         root, given = single
         if given is None or given.trace is tr:
             memo_key = (root.index, None if given is None else given.index, retain)
@@ -366,7 +374,9 @@ def run_backward(
         if memo_key is not None and walk.plain and st.trace is tr and tr is not None and start is not None:
             _remember(tr, start, memo_key, walk)
         if tr is not None and not retain and walk.visited:
-            tr.consumed.append(frozenset(n.home[1] for n in walk.visited if isinstance(n, OpNode) and n.home and n.home[0] is tr))
+            tr.consumed.append(
+                frozenset(n.home[1] for n in walk.visited if isinstance(n, OpNode) and n.home and n.home[0] is tr)
+            )
         if not retain:
             for node in walk.visited:
                 node.free()

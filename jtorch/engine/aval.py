@@ -51,7 +51,12 @@ def aval(shape: tuple[int, ...], dtype: np.dtype, device: str, number: type | No
     return Aval(shape, np.dtype(dtype), device, number)
 
 
-_NUMBERS = {bool: np.dtype(np.bool_), int: np.dtype(np.int64), float: np.dtype(np.float64), complex: np.dtype(np.complex128)}
+_NUMBERS = {
+    bool: np.dtype(np.bool_),
+    int: np.dtype(np.int64),
+    float: np.dtype(np.float64),
+    complex: np.dtype(np.complex128),
+}
 
 
 def number_aval(value: bool | int | float | complex, device: str) -> Aval:

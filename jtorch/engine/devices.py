@@ -1,13 +1,13 @@
 """Device names (``cpu``, ``cuda:0``, ``tpu:0``) and the JAX devices behind them, found when first asked for."""
 
-from functools import lru_cache
+from functools import cache
 
 import jax
 
 PLATFORMS = {"cpu": "cpu", "cuda": "cuda", "tpu": "tpu"}
 
 
-@lru_cache(maxsize=None)
+@cache
 def devices(kind: str) -> tuple[jax.Device, ...]:
     """All JAX devices of a kind; empty where JAX has no such backend."""
     try:
@@ -16,7 +16,7 @@ def devices(kind: str) -> tuple[jax.Device, ...]:
         return ()
 
 
-@lru_cache(maxsize=None)
+@cache
 def jax_device(name: str) -> jax.Device:
     """The JAX device of ``name``; raises RuntimeError where there is none."""
     kind, _, index = name.partition(":")
@@ -27,7 +27,7 @@ def jax_device(name: str) -> jax.Device:
     return found[number]
 
 
-@lru_cache(maxsize=None)
+@cache
 def sharding(name: str) -> jax.sharding.SingleDeviceSharding:
     """Places an array on the device of ``name``."""
     return jax.sharding.SingleDeviceSharding(jax_device(name))

@@ -125,8 +125,8 @@ def describe(end: Node) -> str:
     for step in end.path():
         ins = ", ".join(f"%{i}" for i in step.refs)
         outs = ", ".join(f"%{i}: {a}" for i, a in zip(range(step.start, step.end), step.avals, strict=True))
-        statics = [x for x in fill(step.spec, iter(lambda: "_", None)) if x != "_"] if step.op is not autograd.PULL else []
+        statics = (
+            [x for x in fill(step.spec, iter(lambda: "_", None)) if x != "_"] if step.op is not autograd.PULL else []
+        )
         lines.append(f"{outs} = {step.op.name}({ins}) {statics or ''}  # {step.where}")
     return "\n".join(lines)
-
-

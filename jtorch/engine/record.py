@@ -6,7 +6,7 @@ from typing import Any
 import jax
 
 from jtorch.engine import autograd, report, trace
-from jtorch.engine.aval import Aval, aval
+from jtorch.engine.aval import aval
 from jtorch.engine.op import RUNTIME, arrays_in, is_number
 from jtorch.engine.trace import Node, ThreadState, Trace, user_line
 from jtorch.engine.value import DIRECT, Value, from_array, from_number
@@ -44,9 +44,7 @@ def record(op: Any, spec: tuple, inputs: tuple[Value, ...]) -> Any:
 
 
 def _outputs(tr: Trace, node: Node) -> Any:
-    out = [
-        Value(None, a, tr, node.start + i, g) for i, (a, g) in enumerate(zip(node.avals, node.grads, strict=True))
-    ]
+    out = [Value(None, a, tr, node.start + i, g) for i, (a, g) in enumerate(zip(node.avals, node.grads, strict=True))]
     tr.values.extend(out)
     return out[0] if node.single else out
 

@@ -56,7 +56,9 @@ def flushed(why: str, end: "Node", program: "Program", new: bool, seconds: float
     if not new:
         hits += 1
         if "flush" in log:
-            print(f"jtorch: flush at {where} ({why}): hit, {program.steps} steps, {seconds * 1e3:.2f} ms", file=sys.stderr)
+            print(
+                f"jtorch: flush at {where} ({why}): hit, {program.steps} steps, {seconds * 1e3:.2f} ms", file=sys.stderr
+            )
         return
     compiled += 1
     compile_seconds += seconds
@@ -98,5 +100,3 @@ def reset() -> None:
     reasons.clear()
     _compiles_at.clear()
     _divergences.clear()
-
-

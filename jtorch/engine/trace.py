@@ -87,7 +87,10 @@ class Node:
         """Positions of the leaves of a trace that ends here, in order, and whether any step has checks."""
         if self._leaves is None:
             path = self.path()
-            self._leaves = ({i: k for step in path for i, k in step.fresh}, any(step.op.check is not None for step in path))
+            self._leaves = (
+                {i: k for step in path for i, k in step.fresh},
+                any(step.op.check is not None for step in path),
+            )
         return self._leaves
 
 

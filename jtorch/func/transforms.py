@@ -80,7 +80,9 @@ def _pick(argnums: Any, args: tuple) -> Any:
 
 def _with(argnums: Any, args: tuple, new: Any) -> tuple:
     full = list(args)
-    for i, x in zip((argnums,) if isinstance(argnums, int) else argnums, (new,) if isinstance(argnums, int) else new, strict=True):
+    for i, x in zip(
+        (argnums,) if isinstance(argnums, int) else argnums, (new,) if isinstance(argnums, int) else new, strict=True
+    ):
         full[i] = x
     return tuple(full)
 
@@ -165,7 +167,9 @@ def vmap(
                 f"vmap({getattr(func, '__name__', func)})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are "
                 "trying to vmap over a function with no inputs. The latter is unsupported."
             )
-        dims = in_dims if isinstance(in_dims, tuple) else (in_dims,) * len(args) if isinstance(in_dims, int) else in_dims
+        dims = (
+            in_dims if isinstance(in_dims, tuple) else (in_dims,) * len(args) if isinstance(in_dims, int) else in_dims
+        )
         flat_dims = _spread_dims(dims, args, func)
         if chunk_size is not None:
             return _chunked(func, args, kwargs, flat_dims, in_dims, out_dims, chunk_size)
@@ -234,7 +238,9 @@ def _spread_dims(dims: Any, args: tuple, func: Callable) -> list[int | None]:
     if not any(d is not None for d in found):
         raise ValueError(f"vmap({name}, in_dims={dims}, ...)(<inputs>): at least one input must be mapped over")
     if len(sizes) > 1:
-        raise ValueError(f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sorted(sizes)}")
+        raise ValueError(
+            f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sorted(sizes)}"
+        )
     return found
 
 
@@ -243,9 +249,7 @@ class _Dim:
         self.dim = dim
 
 
-def _chunked(
-    func: Callable, args: tuple, kwargs: dict, dims: list, in_dims: Any, out_dims: Any, size: int
-) -> Any:
+def _chunked(func: Callable, args: tuple, kwargs: dict, dims: list, in_dims: Any, out_dims: Any, size: int) -> Any:
     """vmap over pieces of at most ``size``, concatenated."""
     import jtorch
 
@@ -293,7 +297,9 @@ def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> Any:
 def jvp(func: Callable, primals: tuple, tangents: tuple, *, strict: bool = False, has_aux: bool = False) -> Any:
     """``(output, directional derivative)`` (torch.func.jvp)."""
     if not isinstance(primals, tuple):
-        raise RuntimeError(f"jvp(f, primals, tangents): Expected primals to be a tuple. E.g. it should be valid to call f(*primals).")  # noqa: F541
+        raise RuntimeError(
+            "jvp(f, primals, tangents): Expected primals to be a tuple. E.g. it should be valid to call f(*primals)."
+        )  # noqa: F541
     if not isinstance(tangents, tuple) or len(primals) != len(tangents):
         raise RuntimeError("jvp(f, primals, tangents): Expected primals and tangents to have the same python structure")
 
@@ -322,7 +328,13 @@ def linearize(func: Callable, *primals: Any) -> tuple[Any, Callable]:
 
 def _jacobian(kind: Callable, name: str) -> Callable:
     def transform(
-        func: Callable, argnums: Any = 0, *, has_aux: bool = False, chunk_size: int | None = None, randomness: str = "error", **_: Any
+        func: Callable,
+        argnums: Any = 0,
+        *,
+        has_aux: bool = False,
+        chunk_size: int | None = None,
+        randomness: str = "error",
+        **_: Any,
     ) -> Callable:
         @functools.wraps(func)
         def wrapper(*args: Any, **kwargs: Any) -> Any:

@@ -77,9 +77,7 @@ def _check(
     if x.dtype != weight.dtype:
         raise RuntimeError(f"expected scalar type {scalar_type(x.dtype)} but found {scalar_type(weight.dtype)}")
     if bias is not None and x.dtype != bias.dtype:
-        raise RuntimeError(
-            f"Input type ({c_type(x.dtype)}) and bias type ({c_type(bias.dtype)}) should be the same"
-        )
+        raise RuntimeError(f"Input type ({c_type(x.dtype)}) and bias type ({c_type(bias.dtype)}) should be the same")
     if x.dtype == np.bool_:
         raise unsupported(f"slow_{name}_cpu", x.dtype)
 
@@ -140,7 +138,15 @@ def _named_padding(padding: str, kernel: Ints, stride: Ints, dilation: Ints) -> 
 
 
 def _convolve_transposed(
-    n: int, x: Any, weight: Any, bias: Any, stride: Ints, padding: Ints, output_padding: Ints, groups: int, dilation: Ints
+    n: int,
+    x: Any,
+    weight: Any,
+    bias: Any,
+    stride: Ints,
+    padding: Ints,
+    output_padding: Ints,
+    groups: int,
+    dilation: Ints,
 ) -> Any:
     """The gradient of a convolution with respect to its input, as a convolution of the input spread out by ``stride``."""
     name, batched = f"conv_transpose{n}d", x.ndim == n + 2
@@ -233,7 +239,9 @@ def conv_tbc(self, weight, bias, pad=0):
 
 def _positive(name: str, values: Ints) -> None:
     if any(v <= 0 for v in values):
-        raise RuntimeError(f"{name.replace('_', ' ')} should be greater than zero, but got {by_axis(name.split('_')[0], values)}")
+        raise RuntimeError(
+            f"{name.replace('_', ' ')} should be greater than zero, but got {by_axis(name.split('_')[0], values)}"
+        )
 
 
 def _columns(x: Any, kernel: Ints, dilation: Ints, padding: Ints, stride: Ints) -> Any:
@@ -248,8 +256,7 @@ def _columns(x: Any, kernel: Ints, dilation: Ints, padding: Ints, stride: Ints) 
 
 def _blocks(size: Ints, kernel: Ints, dilation: Ints, padding: Ints, stride: Ints) -> tuple[int, ...]:
     return tuple(
-        (s + 2 * p - span(k, d)) // t + 1
-        for s, k, d, p, t in zip(size, kernel, dilation, padding, stride, strict=True)
+        (s + 2 * p - span(k, d)) // t + 1 for s, k, d, p, t in zip(size, kernel, dilation, padding, stride, strict=True)
     )
 
 

@@ -47,7 +47,7 @@ def _arange_host(start: Any, end: Any, step: Any, *, dtype: np.dtype | None) -> 
     dtype = _inferred(start, end, step) if dtype is None else np.dtype(dtype)
     _no_bools("arange", dtype)
     size = _arange_size(start, end, step, dtype)
-    at = np.arange(size)
+    at: Any = np.arange(size)
     if category(dtype) == INT:
         return (int(start) + int(step) * at).astype(dtype)
     # A vector register holds the rounded first element plus multiples of the step; the rest is computed one by one.
@@ -56,7 +56,7 @@ def _arange_host(start: Any, end: Any, step: Any, *, dtype: np.dtype | None) -> 
     first, delta = wide(single(start)), wide(single(step))
     lanes = _VECTOR // dtype.itemsize
     lane = np.where(at < size // (2 * lanes) * (2 * lanes), at % lanes, 0)
-    base = (first + delta * (at - lane)).astype(single).astype(dtype)
+    base: Any = (first + delta * (at - lane)).astype(single).astype(dtype)
     return (base.astype(wide) + lane * delta).astype(single).astype(dtype)
 
 

@@ -1,6 +1,5 @@
 """What the indexing operators share: bounds, index grids, and reads and writes of NumPy and JAX arrays alike."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -78,7 +77,7 @@ def store(x: Any, where: tuple, new: Any) -> Any:
     return x.at[where].set(new, mode="promise_in_bounds", unique_indices=True, wrap_negative_indices=False)
 
 
-_COMBINE: dict[str, tuple[str, Callable]] = {
+_COMBINE: dict[str, tuple[str, Any]] = {
     "sum": ("add", np.add),
     "prod": ("multiply", np.multiply),
     "amax": ("max", np.maximum),

@@ -7,7 +7,7 @@ slower: docs/design.md has the figures.)
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,9 +17,9 @@ from jax import lax
 
 from jtorch.ops.errors import unsupported
 from jtorch.ops.precision import widened
-from jtorch.ops.promotion import COMPLEX, FLOAT, INT, category
+from jtorch.ops.promotion import FLOAT, INT, category
 from jtorch.ops.table import op
-from jtorch.ops.windows import Ints, ntuple, pad_spatial, span, times
+from jtorch.ops.windows import Ints, ntuple, span, times
 
 _WORDS = {1: "one int", 2: "two ints", 3: "three ints"}
 
@@ -48,17 +48,16 @@ class Plan(NamedTuple):
         """Whether the windows lie side by side from 0 on, within ``size`` elements."""
         kernel = self.kernel
         return (
-            self.dilation == 1
-            and self.stride() == kernel
-            and int(self.starts[0]) == 0
-            and self.count * kernel <= size
+            self.dilation == 1 and self.stride() == kernel and int(self.starts[0]) == 0 and self.count * kernel <= size
         )
 
 
 def _regular(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> Plan:
     room = size + 2 * padding - span(kernel, dilation)
     count = (-(-room // stride) if ceil_mode else room // stride) + 1
-    if ceil_mode and (count - 1) * stride >= size + padding:  # a last window must start inside the input or the padding before
+    if (
+        ceil_mode and (count - 1) * stride >= size + padding
+    ):  # a last window must start inside the input or the padding before
         count -= 1
     count = max(count, 0)
     return Plan(np.arange(count) * stride - padding, np.full(count, kernel), dilation)
@@ -350,15 +349,22 @@ def _declare_average(n: int) -> None:
             raise RuntimeError("divisor must be not zero")
         sizes = self.shape[-n:]
         if n == 3 and any(s + 2 * p < k for s, p, k in zip(sizes, box["padding"], box["kernel_size"], strict=True)):
-            shown = [" ".join(f"{a}: {v}" for a, v in zip("THW", values, strict=True)) for values in (sizes, box["kernel_size"])]
-            raise RuntimeError(f"input image ({shown[0]}) smaller than kernel size (k{shown[1].replace(' H', ' kH').replace(' W', ' kW')})")
+            shown = [
+                " ".join(f"{a}: {v}" for a, v in zip("THW", values, strict=True))
+                for values in (sizes, box["kernel_size"])
+            ]
+            raise RuntimeError(
+                f"input image ({shown[0]}) smaller than kernel size (k{shown[1].replace(' H', ' kH').replace(' W', ' kW')})"
+            )
         seen = self if n > 1 else self[..., None, :]  # torch runs it in two dimensions, as its messages show
         plans = _plans(name, self, box, ceil_mode) if n > 1 else _one_row(name, seen, box, ceil_mode)
         _no_kernel(name if n > 1 else "avg_pool2d", self, (INT, FLOAT))
         divisor = _divisor(plans, sizes, box["padding"], count_include_pad)
         return _average(self, plans, np.asarray(divisor_override) if divisor_override is not None else divisor)
 
-    average.__doc__ = f"The mean of each window over the last {n} axes.\n\nRaises RuntimeError for windows that do not fit."
+    average.__doc__ = (
+        f"The mean of each window over the last {n} axes.\n\nRaises RuntimeError for windows that do not fit."
+    )
     args = (
         f"Tensor self, int[{n}] kernel_size, int[{n}]? stride=None, int[{n}] padding=0, bool ceil_mode=False, "
         "bool count_include_pad=True"
@@ -438,7 +444,9 @@ def _declare_adaptive(n: int) -> None:
         out, where = _max_pool(self, plans)
         return out, where.astype(np.int64)
 
-    average.__doc__ = f"The means of as many windows over the last {n} axes as ``output_size`` says, of about equal size."
+    average.__doc__ = (
+        f"The means of as many windows over the last {n} axes as ``output_size`` says, of about equal size."
+    )
     maximum.__doc__ = (
         f"The maxima of as many windows over the last {n} axes as ``output_size`` says, and their places in the "
         "flattened axes."

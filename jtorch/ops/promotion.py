@@ -4,7 +4,7 @@ Three kinds of participants, in falling priority: tensors with dimensions, 0-d t
 lower priority changes the result only when it is of a higher category (bool < integer < floating < complex).
 """
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import jax
@@ -22,14 +22,14 @@ _FLOAT_RANK = {HALF: 0, BFLOAT16: 0, np.dtype(np.float32): 1, np.dtype(np.float6
 _COMPLEX_OF = {0: np.dtype(np.complex64), 1: np.dtype(np.complex64), 2: np.dtype(np.complex128)}
 
 
-@lru_cache(maxsize=None)
+@cache
 def category(dtype: np.dtype) -> int:
     """``BOOL``, ``INT``, ``FLOAT`` or ``COMPLEX`` for a NumPy dtype (the ml_dtypes floats count as ``FLOAT``)."""
     kind = np.dtype(dtype).kind
     return {"b": BOOL, "i": INT, "u": INT, "c": COMPLEX}.get(kind, FLOAT)
 
 
-@lru_cache(maxsize=None)
+@cache
 def promote_types(a: np.dtype, b: np.dtype) -> np.dtype:
     """``torch.promote_types`` on NumPy dtypes; raises RuntimeError for pairs that torch does not promote."""
     a, b = np.dtype(a), np.dtype(b)
@@ -58,7 +58,9 @@ def _promote_ints(a: np.dtype, b: np.dtype) -> np.dtype:
         return max(a, b, key=lambda d: d.itemsize)
     unsigned, signed = (a, b) if a.kind == "u" else (b, a)
     if unsigned.itemsize > 1:
-        raise RuntimeError(f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote {a} and {b}")
+        raise RuntimeError(
+            f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote {a} and {b}"
+        )
     return max(signed, np.dtype(np.int16), key=lambda d: d.itemsize)
 
 

@@ -248,7 +248,7 @@ def diag_embed(self, offset, dim1, dim2):
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
     n = self.shape[-1] + abs(offset)
     xp = _xp(self)
-    made = views.diagonal.write(xp.zeros((*self.shape[:-1], n, n), self.dtype), self, offset, -2, -1)
+    made = views.write_diagonal(xp.zeros((*self.shape[:-1], n, n), self.dtype), self, offset, -2, -1)
     return xp.moveaxis(made, (-2, -1), (a, b))
 
 

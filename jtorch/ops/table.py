@@ -31,7 +31,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jtorch.engine.op import LIST, RUNTIME, T, arrays_in, fill
+from jtorch.engine.op import T, arrays_in, fill
 from jtorch.ops import promotion
 from jtorch.ops.schema import Schema, parse
 
@@ -124,9 +124,7 @@ class OpDef:
         if self.promote == "float":
             dtype = promotion.to_float(dtype)
         for i, a in chosen:
-            args[i] = (
-                [_to(x, dtype, as_array) for x in a] if isinstance(a, (list, tuple)) else _to(a, dtype, as_array)
-            )
+            args[i] = [_to(x, dtype, as_array) for x in a] if isinstance(a, (list, tuple)) else _to(a, dtype, as_array)
 
 
 def _to(x: Any, dtype: np.dtype, as_array: Callable) -> Any:

@@ -79,7 +79,9 @@ def _declare_fractional(n: int) -> None:
             raise RuntimeError(f"Expect _random_samples to have 3 dimensions got {samples.ndim}")
         for d, least in ((0, x.shape[0]), (1, x.shape[1])):
             if samples.shape[d] < least:
-                raise RuntimeError(f"Expect _random_samples.size({d}) no less then input {'batch' if d == 0 else 'channel'} size.")
+                raise RuntimeError(
+                    f"Expect _random_samples.size({d}) no less then input {'batch' if d == 0 else 'channel'} size."
+                )
         if samples.shape[2] != n:
             raise RuntimeError(f"Expect _random_samples.size(2) equals to {n}; got {samples.shape[2]}.")
         fixed = jax.lax.stop_gradient(samples)[: x.shape[0], : x.shape[1]]
@@ -121,7 +123,13 @@ def _declare_unpool(n: int) -> None:
     def bad_index(self, indices, output_size):
         volume = math.prod(output_size)
         out_of_range = ((indices < 0) | (indices >= volume)).any()
-        return [(out_of_range, RuntimeError, f"Found an invalid max index (output volumes are of size {times(output_size).replace(' ', '')})")]
+        return [
+            (
+                out_of_range,
+                RuntimeError,
+                f"Found an invalid max index (output volumes are of size {times(output_size).replace(' ', '')})",
+            )
+        ]
 
     def unpool(self, indices, output_size):
         if indices.dtype != np.int64:
@@ -143,7 +151,9 @@ def _declare_unpool(n: int) -> None:
         values, at = self.reshape(rows, -1), indices.reshape(rows, -1)
         return _spread(values, at, math.prod(size)).reshape(*lead, *size)
 
-    unpool.__doc__ = f"``self`` put at the flattened places ``indices`` of the last {n} axes, which get ``output_size``; else 0."
+    unpool.__doc__ = (
+        f"``self`` put at the flattened places ``indices`` of the last {n} axes, which get ``output_size``; else 0."
+    )
     args = f"Tensor self, Tensor indices, int[{n}] output_size"
     op(f"{name}({args}) -> Tensor", expose="_nn", out=False, check=bad_index, saves="self indices",
        grad_name=f"MaxUnpool{n}DBackward0")(unpool)  # fmt: skip

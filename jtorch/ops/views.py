@@ -228,7 +228,7 @@ def _swap_back(base: Any, new: Any, dim0: int, dim1: int) -> Any:
     return _swap(new, dim0, dim1)
 
 
-@view("t(Tensor(a) self) -> Tensor(a)", lambda base, new: t.impl(new))
+@view("t(Tensor(a) self) -> Tensor(a)", lambda base, new: new.transpose())
 def t(self):
     """A matrix with rows and columns exchanged (torch.t). Raises RuntimeError for more than two dimensions."""
     if self.ndim > 2:
@@ -474,7 +474,7 @@ def diagonal_indices(shape: Sequence[int], offset: int, dim1: int, dim2: int) ->
     return a, b, n + down, n + right
 
 
-def _diagonal_write(base: Any, new: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+def write_diagonal(base: Any, new: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     a, b, i, j = diagonal_indices(base.shape, offset, dim1, dim2)
     if on_host(base):
         out = base.copy()
@@ -484,7 +484,7 @@ def _diagonal_write(base: Any, new: Any, offset: int = 0, dim1: int = 0, dim2: i
     return jnp.moveaxis(moved, (-2, -1), (a, b))
 
 
-@view("diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)", _diagonal_write)
+@view("diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)", write_diagonal)
 def diagonal(self, offset, dim1, dim2):
     """A diagonal of the matrices in ``dim1`` and ``dim2``, as the last dimension (torch.diagonal)."""
     a, b, i, j = diagonal_indices(self.shape, offset, dim1, dim2)

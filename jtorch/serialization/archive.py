@@ -36,7 +36,9 @@ class ArchiveWriter:
 
     def add(self, record: str, data: Any) -> None:
         """Write one record; ``data`` is bytes or a contiguous array."""
-        view = memoryview(np.ascontiguousarray(data).reshape(-1).view(np.uint8)) if isinstance(data, np.ndarray) else data
+        view = (
+            memoryview(np.ascontiguousarray(data).reshape(-1).view(np.uint8)) if isinstance(data, np.ndarray) else data
+        )
         size = len(view)
         name = f"{self._prefix}/{record}".encode()
         crc = zlib.crc32(view) if self._crc32 else 0
@@ -75,9 +77,7 @@ class ArchiveWriter:
         self._write(struct.pack("<4sIQI", b"PK\6\7", 0, end, 1))
         counted = min(count, 0xFFFF)
         self._write(
-            struct.pack(
-                "<4s4H2IH", b"PK\5\6", 0, 0, counted, counted, min(len(directory), _U32), min(start, _U32), 0
-            )
+            struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, counted, counted, min(len(directory), _U32), min(start, _U32), 0)
         )
 
     def _identity(self) -> bytes:

@@ -215,9 +215,7 @@ class _Run:
         if b"ustar" in data[257:265]:
             raise RuntimeError("this file is a tar archive of torch before 0.1.10: save it again with a newer torch")
         parts = legacy.LegacyReader(data)
-        made = self.unpickle(
-            data, parts.start, lambda key, size, word: parts.order.apply(parts.read(key, size), word)
-        )
+        made = self.unpickle(data, parts.start, lambda key, size, word: parts.order.apply(parts.read(key, size), word))
         file.seek(start + parts.end)
         return made
 
@@ -238,7 +236,9 @@ class _Run:
     def explain(self, what: str) -> str:
         """A refusal, with what to do about it."""
         if self.weights_only:
-            advice = "With `weights_only=False` it may load, and can then run any code in the file: only if you trust it."
+            advice = (
+                "With `weights_only=False` it may load, and can then run any code in the file: only if you trust it."
+            )
         else:
             advice = (
                 "torch.load makes tensors, containers and nn.Module classes that this program has defined, and calls "

@@ -80,7 +80,9 @@ def pickler_class(base: type) -> type:
     if base is pickle.Pickler:
         base = pickle._Pickler  # type: ignore[attr-defined]
     if not issubclass(base, pickle._Pickler):  # type: ignore[attr-defined]
-        raise NotImplementedError(f"torch.save with {base.__module__}.{base.__name__}: only picklers in Python can be used")
+        raise NotImplementedError(
+            f"torch.save with {base.__module__}.{base.__name__}: only picklers in Python can be used"
+        )
     made = type("TorchPickler", (_TorchNames, base), {})
     save_global = _TorchNames.save_global
     made.dispatch = {**base.dispatch, FunctionType: save_global, StorageType: save_global}  # type: ignore[attr-defined]
@@ -132,4 +134,3 @@ def reduce_layout(x: layout) -> tuple:
     from jtorch.serialization import _get_layout
 
     return _get_layout, (repr(x),)
-

@@ -271,7 +271,9 @@ class Restricted:
         """What a global stands for; raises UnpicklingError for what is not allowed."""
         module, name = _python3_name(module, name)
         if module in _BLOCKED:
-            raise UnpicklingError(f"Trying to load unsupported GLOBAL {module}.{name} whose module {module} is blocked.")
+            raise UnpicklingError(
+                f"Trying to load unsupported GLOBAL {module}.{name} whose module {module} is blocked."
+            )
         full = f"{module}.{name}"
         for table in (self._table, self._registered):
             if full in table:

@@ -45,7 +45,9 @@ def registered_names() -> dict[str, Any]:
             if len(entry) != 2:
                 raise ValueError(f"Expected tuple of size 2 (global, name), but got tuple of size: {len(entry)}")
             if type(entry[1]) is not str:
-                raise TypeError(f"Expected second item in tuple to be str of callable full path, but got: {type(entry[1])}")
+                raise TypeError(
+                    f"Expected second item in tuple to be str of callable full path, but got: {type(entry[1])}"
+                )
             names[entry[1]] = entry[0]
         else:
             names[f"{entry.__module__}.{entry.__qualname__}"] = entry

@@ -38,7 +38,9 @@ def save(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) 
     return engine.save(_arrays(tensors), metadata)
 
 
-def save_file(tensors: Mapping[str, Tensor], filename: str | os.PathLike, metadata: dict[str, str] | None = None) -> None:
+def save_file(
+    tensors: Mapping[str, Tensor], filename: str | os.PathLike, metadata: dict[str, str] | None = None
+) -> None:
     """Write ``tensors`` to a safetensors file; raises as :func:`save` does."""
     from safetensors import numpy as engine
 

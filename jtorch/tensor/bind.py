@@ -263,7 +263,9 @@ def generate(op: OpDef, *, function: bool, parse_only: bool = False, out: bool =
             elif p.default is not REQUIRED:
                 same = env[f"_d{i}"] if f"_d{i}" in env else None
                 env.setdefault(f"_d{i}", same)
-                body.append(f"s{i} = {var} if {var} is _d{i} {'or ' + var + ' is None' if optional else ''} else {convert}")
+                body.append(
+                    f"s{i} = {var} if {var} is _d{i} {'or ' + var + ' is None' if optional else ''} else {convert}"
+                )
                 if kind in _SIZED and type(same) is int:
                     env[f"_e{i}"] = (same,) * (p.size or 1)
                     body[-1] = f"s{i} = _e{i} if {var} is _d{i} else {convert}"

@@ -3,7 +3,7 @@
 import warnings
 from collections import namedtuple
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import jax
@@ -135,7 +135,7 @@ def pack(op: OpDef, made: Any) -> Any:
     return kind(*tensors) if kind is not None else tuple(tensors)
 
 
-@lru_cache(maxsize=None)
+@cache
 def return_type(name: str, fields: tuple[str, ...]) -> Any:
     """The named tuple class of ``torch.return_types`` for an operator; None where the results have no names."""
     if not all(fields):

@@ -54,7 +54,11 @@ def host_array(data: Any, dtype: np.dtype | None) -> np.ndarray:
         raise RuntimeError("value cannot be converted to type without overflow")
     if dtype.kind in "iu":
         return _ints(flat, dtype).reshape(shape)
-    return np.array(flat, dtype).reshape(shape) if dtype.kind != "b" else np.array([bool(x) for x in flat], dtype).reshape(shape)
+    return (
+        np.array(flat, dtype).reshape(shape)
+        if dtype.kind != "b"
+        else np.array([bool(x) for x in flat], dtype).reshape(shape)
+    )
 
 
 def _ints(flat: list, dtype: np.dtype) -> np.ndarray:
@@ -102,7 +106,9 @@ def _flatten(data: Any, shape: tuple[int, ...], depth: int, flat: list) -> None:
             else:
                 kind = f"'{type(data).__name__}'"
                 raise TypeError(
-                    f"not a sequence: {kind}" if depth == 0 else f"new(): invalid data type {kind}"
+                    f"not a sequence: {kind}"
+                    if depth == 0
+                    else f"new(): invalid data type {kind}"
                     if isinstance(data, str)
                     else f"must be real number, not {type(data).__name__}"
                 )

@@ -25,7 +25,9 @@ class device:
         kind, colon, number = given.partition(":")
         if colon:
             if index is not None:
-                raise RuntimeError(f"type (string) must not include an index because index was passed explicitly: {given}")
+                raise RuntimeError(
+                    f"type (string) must not include an index because index was passed explicitly: {given}"
+                )
             if not number.isdigit():
                 raise RuntimeError(f"Invalid device string: '{given}'")
             index = int(number)
@@ -40,7 +42,9 @@ class device:
         self._before: list[Any] = []
 
     def __repr__(self) -> str:
-        return f"device(type='{self.type}')" if self.index is None else f"device(type='{self.type}', index={self.index})"
+        return (
+            f"device(type='{self.type}')" if self.index is None else f"device(type='{self.type}', index={self.index})"
+        )
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -153,4 +157,3 @@ contiguous_format = memory_format("contiguous_format")
 preserve_format = memory_format("preserve_format")
 channels_last = memory_format("channels_last")
 channels_last_3d = memory_format("channels_last_3d")
-

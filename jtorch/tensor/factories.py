@@ -91,16 +91,16 @@ def from_dlpack(source: Any) -> Tensor:
     return wrap(from_array(jax.numpy.from_dlpack(source)))
 
 
-def frombuffer(
-    buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False
-) -> Tensor:
+def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
     """A 1-d tensor with the bytes of a buffer (copied)."""
     size = len(memoryview(buffer).cast("B"))
     np_dtype = to_numpy_dtype(dtype)
     if size == 0 or count == 0:
         raise ValueError(f"both buffer length ({size}) and count ({count}) must not be 0")
     if not 0 <= offset < size:
-        raise ValueError(f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({size} bytes) - 1")
+        raise ValueError(
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({size} bytes) - 1"
+        )
     if count > 0 and offset + count * np_dtype.itemsize > size:
         raise ValueError(
             f"requested buffer length ({count} * {np_dtype.itemsize} bytes) after offset ({offset} bytes) must not be greater "
@@ -226,24 +226,37 @@ def empty_permuted(size: Any, physical_layout: Any, **kwargs: Any) -> Tensor:
     return empty(tuple(size), **kwargs)
 
 
-def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def new_tensor(
+    self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """torch.tensor with this tensor's dtype and device as defaults."""
     return tensor(data, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
 
 
 def _new(value: Any) -> Callable:
-    def make(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **kw: Any) -> Tensor:
+    def make(
+        self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **kw: Any
+    ) -> Tensor:
         if "size" in kw:
             size = (kw["size"],)
         aval = self._aval()
         np_dtype = aval.dtype if dtype is None else to_numpy_dtype(dtype)
-        return _full(sizes(size), value, np_dtype, aval.device if device is None else engine_name(device), requires_grad)
+        return _full(
+            sizes(size), value, np_dtype, aval.device if device is None else engine_name(device), requires_grad
+        )
 
     return make
 
 
 def new_full(
-    self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+    self: Tensor,
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
 ) -> Tensor:
     """torch.full with this tensor's dtype and device as defaults."""
     fill = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
@@ -272,4 +285,3 @@ FUNCTIONS: dict[str, Callable] = {
 METHODS: dict[str, Callable] = {
     "new_tensor": new_tensor, "new_full": new_full, "new_zeros": _new(0), "new_ones": _new(1), "new_empty": _new(0),
 }  # fmt: skip
-

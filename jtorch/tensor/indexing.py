@@ -5,6 +5,7 @@ indices (integers, slices, None, Ellipsis) become a chain of views. Tensors, arr
 which indexes the result of those views. Places and errors are those of torch.
 """
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -105,7 +106,7 @@ def _bound(x: Any) -> int | None:
         return x
     if not hasattr(x, "__index__"):
         raise TypeError("slice indices must be integers or None or have an __index__ method")
-    return x.__index__()
+    return operator.index(x)
 
 
 def _slice(dim: int, index: slice, size: int) -> tuple[str, tuple] | None:
@@ -304,7 +305,7 @@ def _flatten(x: Any, shape: list[int], depth: int, flat: list, tensor: type) -> 
         raise RuntimeError("Could not infer dtype of NoneType")
     if nested or isinstance(x, (complex, np.complexfloating)):
         raise TypeError(f"'{name}' object cannot be interpreted as an integer")
-    flat.append(x.__index__() if isinstance(x, tensor) else x)
+    flat.append(operator.index(x) if isinstance(x, tensor) else x)
 
 
 def _as_index(x: np.ndarray) -> np.ndarray:

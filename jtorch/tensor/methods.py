@@ -65,9 +65,7 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     if dtype is not None and dtype != aval.dtype:
         v = out._value
         if v.aval.dtype.kind == "c" and dtype.kind != "c" and dtype.kind != "b":
-            warnings.warn(
-                "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=2
-            )
+            warnings.warn("Casting complex values to real discards the imaginary part", UserWarning, stacklevel=2)
         out = call.run(to_copy, (T, dtype), (v,))
     return out
 
@@ -236,9 +234,7 @@ def T_(self: Tensor) -> Tensor:
 def mT(self: Tensor) -> Tensor:
     """The last two dimensions swapped."""
     if self.ndim < 2:
-        raise RuntimeError(
-            f"tensor.mT is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor."
-        )
+        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor.")
     return self.transpose(-2, -1)  # type: ignore[attr-defined]
 
 
@@ -353,7 +349,9 @@ def is_shared(self: Tensor) -> bool:
 
 def share_memory_(self: Tensor) -> Tensor:
     """Raises: XLA's arrays cannot be put into memory that processes share."""
-    raise NotImplementedError("jtorch: Tensor.share_memory_(); XLA's arrays are immutable, send them between processes instead")
+    raise NotImplementedError(
+        "jtorch: Tensor.share_memory_(); XLA's arrays are immutable, send them between processes instead"
+    )
 
 
 def is_inference(self: Tensor) -> bool:

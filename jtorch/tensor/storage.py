@@ -14,7 +14,9 @@ from jtorch.engine.op import Primitive, fill
 from jtorch.engine.record import record
 from jtorch.engine.value import Value
 
-DETACH = Primitive("detach", lambda: lambda x: x, differentiable=False, infer=lambda spec, inputs: [inputs[0].aval.struct()])
+DETACH = Primitive(
+    "detach", lambda: lambda x: x, differentiable=False, infer=lambda spec, inputs: [inputs[0].aval.struct()]
+)
 """The step of ``x.detach()``: the same elements without their history."""
 
 ATTACH = Primitive("attach", lambda: lambda x: x, infer=lambda spec, inputs: [inputs[0].aval.struct()], forced=True)

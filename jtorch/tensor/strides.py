@@ -118,7 +118,11 @@ def _unfold(lay: Layout, dimension: int, size: int, step: int) -> Layout:
         return (size,), (1,), offset
     d = _wrap(dimension, len(shape))
     count = (shape[d] - size) // step + 1
-    return (*shape[:d], count, *shape[d + 1 :], size), (*strides[:d], strides[d] * step, *strides[d + 1 :], strides[d]), offset
+    return (
+        (*shape[:d], count, *shape[d + 1 :], size),
+        (*strides[:d], strides[d] * step, *strides[d + 1 :], strides[d]),
+        offset,
+    )
 
 
 def view_strides(shape: tuple, strides: tuple, new: tuple) -> tuple[int, ...] | None:

@@ -164,9 +164,7 @@ def test_direct_way_composes_with_jax():
 
     a = jnp.arange(3, dtype=jnp.float32)
     np.testing.assert_allclose(jax.jit(f)(a), np.exp(np.arange(3) ** 2 + 1), rtol=1e-6)
-    np.testing.assert_allclose(
-        jax.vmap(jax.grad(f))(a), 2 * np.arange(3) * np.exp(np.arange(3) ** 2 + 1), rtol=1e-6
-    )
+    np.testing.assert_allclose(jax.vmap(jax.grad(f))(a), 2 * np.arange(3) * np.exp(np.arange(3) ** 2 + 1), rtol=1e-6)
 
 
 def test_nothing_stays_alive_after_a_flush():

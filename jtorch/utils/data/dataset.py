@@ -96,9 +96,7 @@ class StackDataset(Dataset[Any]):
             many = getattr(part, "__getitems__", None)
             items = many(indices) if callable(many) else [part[i] for i in indices]
             if len(items) != len(indices):
-                raise ValueError(
-                    f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(items)}"
-                )
+                raise ValueError(f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(items)}")
             columns.append(items)
         return [self._sample(row) for row in zip(*columns, strict=True)]
 
