@@ -49,6 +49,7 @@ from jtorch.tensor.dtype import (  # noqa: E402
     set_default_tensor_type,
 )
 from jtorch.tensor.factories import from_jax  # noqa: E402
+from jtorch.tensor.printing import set_printoptions  # noqa: E402
 from jtorch.tensor.size import Size  # noqa: E402
 from jtorch.tensor.tensor import Tensor  # noqa: E402
 

@@ -33,6 +33,8 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         requires_grad: whether gradients are wanted. RuntimeError for ``True`` with an integer tensor.
     """
 
+    _is_param = True
+
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         if data is None:
             data = jtorch.empty(0)

@@ -1,21 +1,29 @@
 """``repr`` of a tensor: gathers what the printer needs."""
 
+import jax
+
 from jtorch.tensor.printing import tensor_repr
 from jtorch.tensor.tensor import Tensor
 
 
-def show(t: Tensor) -> str:
-    """Torch's text for a tensor."""
+def show(t: Tensor, contents: str | None = None) -> str:
+    """Torch's text for a tensor; with ``contents`` in place of the elements."""
     v = t._value
-    grad_fn = None
-    if v.requires_grad and v.owner is None:
-        grad_fn = t.grad_fn.name()
-    return tensor_repr(
-        None if t.is_meta else t._host("print"),
+    cls = type(t)
+    plain = "_is_param" in vars(cls)  # Tensor and Parameter themselves, which say so; their subclasses are named
+    array = v.array
+    if isinstance(array, jax.core.Tracer):
+        contents = contents or str(array)
+    elif not t.is_meta:
+        array = t._host("print")
+    text = tensor_repr(
+        array,
         shape=tuple(t.shape),
-        dtype_name=t.dtype.name,
+        dtype=t.dtype,
         device=str(t.device),
         requires_grad=t.requires_grad,
-        grad_fn_name=grad_fn,
-        is_parameter=t._is_param,
+        grad_fn_name=t.grad_fn.name() if v.requires_grad and v.owner is None else None,
+        class_name="tensor" if plain else cls.__name__,
+        contents=contents,
     )
+    return f"Parameter({text})" if t._is_param and not plain else text

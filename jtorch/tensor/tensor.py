@@ -14,9 +14,8 @@ from jtorch.engine.value import DIRECT, Value, from_array
 from jtorch.tensor import device as devices
 from jtorch.tensor import dtype as dtypes
 from jtorch.tensor.size import Size
-from jtorch.tensor.storage import ATTACH, DETACH, Alias, Step, Storage
+from jtorch.tensor.storage import ATTACH, DETACH, HOST_LIMIT, Alias, Step, Storage
 
-HOST_LIMIT = 1 << 16  # elements up to which an array on the CPU counts as small
 _local = trace._local
 
 
@@ -465,7 +464,7 @@ class Tensor(metaclass=TensorMeta):
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         from jtorch.tensor.show import show
 
-        return show(self)
+        return show(self, tensor_contents)
 
     def __dir__(self) -> list[str]:
         return sorted({*dir(type(self)), *self.__dict__})
