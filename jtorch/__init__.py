@@ -1,14 +1,16 @@
 """jtorch: the PyTorch API over JAX arrays. This module is what ``import torch`` gives under the alias."""
 
+# ruff: noqa: E402, F403  (JAX is set up before anything of it runs; the table is declared before it is read)
+from importlib import import_module as _import_module
 from typing import Any
 
-from jtorch.engine.setup import setup
+from jtorch.engine.setup import setup as _setup
 
-setup()
+_setup()
 
-import jtorch.ops  # noqa: E402  (declares every operator)
-from jtorch import composite as _composite  # noqa: E402
-from jtorch.autograd.grad_mode import (  # noqa: E402
+from jtorch import composite as _composite
+from jtorch import ops as _ops  # noqa: F401  (declares every operator)
+from jtorch.autograd.grad_mode import (
     enable_grad,
     inference_mode,
     is_grad_enabled,
@@ -16,12 +18,12 @@ from jtorch.autograd.grad_mode import (  # noqa: E402
     no_grad,
     set_grad_enabled,
 )
-from jtorch.engine.report import report  # noqa: E402
-from jtorch.settings import *  # noqa: E402, F403
-from jtorch.tensor import bind as _bind  # noqa: E402
-from jtorch.tensor import factories as _factories  # noqa: E402
-from jtorch.tensor import install as _install  # noqa: E402
-from jtorch.tensor.device import (  # noqa: E402
+from jtorch.engine.report import report
+from jtorch.settings import *
+from jtorch.tensor import bind as _bind
+from jtorch.tensor import factories as _factories
+from jtorch.tensor import install as _install
+from jtorch.tensor.device import (
     channels_last,
     channels_last_3d,
     contiguous_format,
@@ -35,10 +37,8 @@ from jtorch.tensor.device import (  # noqa: E402
     sparse_coo,
     strided,
 )
-from jtorch.tensor.dtype import (  # noqa: E402
-    BY_NAME as _DTYPES,
-)
-from jtorch.tensor.dtype import (  # noqa: E402
+from jtorch.tensor.dtype import BY_NAME as _DTYPES
+from jtorch.tensor.dtype import (
     can_cast,
     dtype,
     finfo,
@@ -48,20 +48,52 @@ from jtorch.tensor.dtype import (  # noqa: E402
     set_default_dtype,
     set_default_tensor_type,
 )
-from jtorch.tensor.factories import from_jax  # noqa: E402
-from jtorch.tensor.printing import set_printoptions  # noqa: E402
-from jtorch.tensor.size import Size  # noqa: E402
-from jtorch.tensor.tensor import Tensor  # noqa: E402
+from jtorch.tensor.factories import from_jax
+from jtorch.tensor.size import Size
+from jtorch.tensor.tensor import Tensor
+from jtorch.torch_version import __version__
 
 inf, nan, e, pi = float("inf"), float("nan"), 2.718281828459045, 3.141592653589793
 newaxis = None
 
-_exports: dict[str, Any] = {**_bind.namespace("torch"), **_factories.FUNCTIONS, **_DTYPES}
-globals().update(_exports)
+globals().update({**_bind.namespace("torch"), **_factories.FUNCTIONS, **_DTYPES})
 _composite.load()
 _install.install()
 globals().update(_bind.composites("torch"))
 
+_SUBMODULES = frozenset(
+    "amp autograd backends compiler cuda distributed distributions fft func hub interop jit linalg masked nn "
+    "optim overrides profiler random return_types serialization signal special testing torch_version types utils "
+    "version".split()
+)
+_ELSEWHERE = {  # what is found in a submodule only when it is asked for
+    "Generator": "tensor.generator",
+    "autocast": "amp",
+    "compile": "compiler",
+    "disable": "alias",
+    "enable": "alias",
+    "export_jax": "interop",
+    "from_jax_function": "interop",
+    "load": "serialization",
+    "save": "serialization",
+    "to_jax": "interop",
+    "vmap": "func",
+}
+
 
 def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        try:
+            return _import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise
+    elif name in _ELSEWHERE:
+        found = getattr(_import_module(f"{__name__}.{_ELSEWHERE[name]}"), name)
+        globals()[name] = found
+        return found
     raise AttributeError(f"module 'torch' has no attribute '{name}' (jtorch has none)")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_SUBMODULES, *_ELSEWHERE})

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jtorch.engine import autograd, checks, report, trace
+from jtorch.engine import autograd, checks, config, report, trace
 from jtorch.engine.devices import jax_device
 from jtorch.engine.op import NUMBERS
 from jtorch.engine.program import program
@@ -62,6 +62,15 @@ def flush_all(why: str) -> None:
     """Flush every open trace of this thread."""
     for tr in list(trace.state().traces.values()):
         flush(tr, why)
+
+
+def _forget() -> None:
+    """Before a setting changes: run what is pending under the old one, and drop the paths that were recorded under it."""
+    flush_all("a setting changes")
+    trace._roots.clear()
+
+
+config.before_change.append(_forget)
 
 
 def flush(tr: Trace, why: str) -> None:

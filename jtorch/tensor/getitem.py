@@ -1,1 +1,175 @@
-METHODS: dict = {}
+"""``x[...]`` and ``x[...] = y`` on Tensors, by the plan that :mod:`jtorch.tensor.indexing` makes of an index."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from jtorch.engine import record, trace
+from jtorch.engine.op import LIST, NUMBERS, T
+from jtorch.engine.value import Value, from_array
+from jtorch.ops import indexing as ops
+from jtorch.ops.promotion import category
+from jtorch.ops.table import TABLE
+from jtorch.tensor import call, dtype, methods
+from jtorch.tensor.indexing import Plan, plan, without_leading_ones
+from jtorch.tensor.storage import Alias, Step
+from jtorch.tensor.tensor import Tensor, tensor_from
+
+_STEPS = {name: TABLE[name] for name in ("select", "slice", "unsqueeze", "permute", "alias")}
+_local = trace._local
+_new = object.__new__
+
+
+def _plan(self: Tensor, index: Any) -> Plan:
+    return plan(index, self._v.aval.shape, Tensor, lambda t: t._v.aval.dtype)
+
+
+def _viewed(self: Tensor, steps: Sequence[tuple[str, tuple]]) -> Tensor:
+    """The view of ``self`` that the steps lead to; one Tensor, however many steps."""
+    v = self._value
+    st = _local.state
+    alias = self._alias or self._shared()
+    chain = list(alias.steps)
+    on_host = type(v.array) is np.ndarray and not (v.requires_grad and st.grad) and not record.eager
+    array: Any = v.array
+    source = alias.storage.value
+    for name, static in steps:
+        op, spec = _STEPS[name], (T, *static)
+        chain.append(Step(op, spec, st.grad))
+        if on_host:
+            array = op.host(array, *static)  # type: ignore[misc]
+        else:
+            v = record.record(op, spec, (v,))
+            v.source = source
+    if on_host:
+        v = from_array(array, "cpu")
+        v.source = source
+    out = _new(Tensor)
+    out._v = v
+    out._alias = Alias(alias.storage, tuple(chain), alias.quiet)
+    return out
+
+
+def getitem(self: Tensor, index: Any) -> Tensor:
+    """``self[index]``: a view for integers, slices, None and Ellipsis; a copy where tensors, arrays or lists index."""
+    steps, advanced = _plan(self, index)
+    if advanced is None:
+        return _viewed(self, steps or (("alias", ()),))
+    base = _viewed(self, steps) if steps else self
+    entry, values = _index_values(base, advanced)
+    return call.run(ops.index, (T, entry), (base._value, *values))
+
+
+def _index_values(base: Tensor, advanced: list) -> tuple[tuple, list[Value]]:
+    """The advanced part of an index as a spec entry and integer values; masks are computed to find their true places."""
+    device = base._v.aval.device
+    entry: list[Any] = [LIST]
+    values: list[Value] = []
+    for x in advanced:
+        if x is None:
+            entry.append(None)
+            continue
+        for each in _places(x):
+            v = each._value
+            values.append(v if v.aval.device == device or device == "meta" else methods.move(v, device))
+            entry.append(T)
+    return tuple(entry), values
+
+
+def _places(x: Any) -> list[Tensor]:
+    """An index tensor or array as integer tensors, one a dimension it stands for."""
+    t = x if isinstance(x, Tensor) else tensor_from(x, "cpu")
+    kind = t._v.aval.dtype
+    if kind != np.bool_ and kind != np.uint8:
+        return [t]
+    if kind == np.uint8:
+        warnings.warn(
+            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
+            UserWarning,
+            stacklevel=5,
+        )
+    mask = t._host("an index that is a mask")
+    return [tensor_from(places, "cpu") for places in np.nonzero(mask if mask.ndim else mask.reshape(1))]
+
+
+def setitem(self: Tensor, index: Any, value: Any) -> None:
+    """``self[index] = value``: writes ``value``, broadcast and cast, through the storage."""
+    steps, advanced = _plan(self, index)
+    target = _viewed(self, steps) if steps else self
+    if advanced is None:
+        _write(target, value)
+        return
+    if _fills(target, advanced, value):
+        call.check_inplace(target)
+        mask = advanced[0]
+        mask = mask if isinstance(mask, Tensor) else tensor_from(mask, target._v.aval.device)
+        extra = target.ndim - mask.ndim
+        if extra:
+            mask = mask.reshape(*mask.shape, *[1] * extra)  # type: ignore[attr-defined]
+        target.masked_fill_(mask, value)  # type: ignore[attr-defined]
+        return
+    call.check_inplace(target)
+    new = _as_tensor(target, value)
+    if new._v.aval.dtype != target._v.aval.dtype:
+        if not isinstance(value, NUMBERS):
+            raise RuntimeError(
+                "Index put requires the source and destination dtypes match, got "
+                f"{dtype.SCALAR_NAMES[target.dtype.name]} for the destination and "
+                f"{dtype.SCALAR_NAMES[new.dtype.name]} for the source."
+            )
+        new = new.to(target.dtype)  # type: ignore[attr-defined]
+    if new._v.aval.device != target._v.aval.device:
+        if new.ndim:
+            raise RuntimeError(
+                "expected all tensors to be on the same device, but found at least two devices, "
+                f"{target.device} and {new.device}!"
+            )
+        new = new.to(target.device)  # type: ignore[attr-defined]
+    entry, values = _index_values(target, advanced)
+    made = call.run(ops.index_put, (T, entry, T, False), (target._value, *values, new._value))
+    target._write(made._value)
+
+
+def _fills(target: Tensor, advanced: list, value: Any) -> bool:
+    """Whether one number goes where a mask is true: that needs no look at the mask."""
+    if len(advanced) != 1 or advanced[0] is None or not len(advanced[0].shape):
+        return False
+    mask = advanced[0]
+    kind = mask._v.aval.dtype if isinstance(mask, Tensor) else mask.dtype
+    if kind != np.bool_ or (isinstance(mask, Tensor) and mask._v.aval.device != target._v.aval.device):
+        return False
+    if isinstance(value, Tensor):
+        return not value.ndim and value._v.aval.device in (target._v.aval.device, "cpu")
+    return isinstance(value, NUMBERS)
+
+
+def _write(target: Tensor, value: Any) -> None:
+    """The elements of a view become ``value``."""
+    if type(value) in NUMBERS:
+        target.fill_(value)  # type: ignore[attr-defined]
+        return
+    new = _as_tensor(target, value)
+    shape = without_leading_ones(new.shape, target.ndim)
+    if shape != tuple(new.shape):
+        new = new.reshape(shape)  # type: ignore[attr-defined]
+    target.copy_(new)  # type: ignore[attr-defined]
+
+
+def _as_tensor(target: Tensor, value: Any) -> Tensor:
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, (np.ndarray, np.generic)) and not isinstance(value, NUMBERS):
+        return tensor_from(np.array(value), "cpu").to(target.device)  # type: ignore[attr-defined]
+    if isinstance(value, NUMBERS):
+        kind = target._v.aval.dtype
+        if isinstance(value, complex) and category(kind) < category(np.dtype(np.complex64)):
+            raise RuntimeError("value cannot be converted to type without overflow")
+        return tensor_from(np.asarray(value).astype(kind), target._v.aval.device)
+    if hasattr(value, "__jax_array__") or hasattr(value, "aval"):
+        return tensor_from(value)
+    raise TypeError(f"can't assign a {type(value).__name__} to a {type(target).__module__}.{type(target).__name__}")
+
+
+METHODS: dict[str, Callable] = {"__getitem__": getitem, "__setitem__": setitem}

@@ -8,11 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
+from jtorch.engine import record as recording
 from jtorch.engine import trace
 from jtorch.engine.op import Primitive, fill
 from jtorch.engine.record import record
-from jtorch.engine.value import Value
+from jtorch.engine.value import Value, from_array
+
+HOST_LIMIT = 1 << 16  # elements up to which an array on the CPU counts as small
 
 DETACH = Primitive(
     "detach", lambda: lambda x: x, differentiable=False, infer=lambda spec, inputs: [inputs[0].aval.struct()]
@@ -42,6 +46,32 @@ WRITE = Primitive(
     grad_name="CopySlices",
 )
 """The inverse of a view step: the base with new elements where the view looks."""
+
+
+def _looked(step: "Step", v: Value) -> Value:
+    """The next value along a chain of views."""
+    host = getattr(step.op, "host", None)
+    if host is not None and type(v.array) is np.ndarray and not (v.requires_grad and step.grad) and not recording.eager:
+        return from_array(host(v.array, *fill(step.spec[1:], iter(()))), "cpu")
+    with trace.state().mode(grad=step.grad):
+        return record(step.op, step.spec, (v,))
+
+
+def _written(step: "Step", before: Value, new: Value) -> Value:
+    """``before`` with ``new`` where the step looks."""
+    st = trace.state()
+    write = getattr(step.op, "write", None)
+    if (
+        write is not None
+        and type(before.array) is type(new.array) is np.ndarray
+        and before.aval.size <= HOST_LIMIT
+        and not (st.grad and step.grad and (before.requires_grad or new.requires_grad))
+        and not recording.eager
+    ):
+        new_array = new.array.astype(before.array.dtype)
+        return from_array(write(before.array, new_array, *fill(step.spec[1:], iter(()))), "cpu")
+    with st.mode(grad=st.grad and step.grad):
+        return record(WRITE, (step.op, step.spec), (before, new))
 
 
 class Storage:
@@ -83,10 +113,8 @@ class Alias:
     def chain(self) -> list[Value]:
         """The values along the steps, from the base to the alias."""
         values = [self.storage.value]
-        st = trace.state()
         for step in self.steps:
-            with st.mode(grad=step.grad):
-                made = record(step.op, step.spec, (values[-1],))
+            made = _looked(step, values[-1])
             made.source = self.storage.value
             values.append(made)
         return values
@@ -94,12 +122,9 @@ class Alias:
     def write(self, new: Value) -> Value:
         """The base value after the elements of this alias became ``new``."""
         values = self.chain() if len(self.steps) > 1 else [self.storage.value]
-        st = trace.state()
         for before, step in zip(reversed(values[: len(self.steps)]), reversed(self.steps), strict=True):
-            if step.op is DETACH:
-                continue
-            with st.mode(grad=st.grad and step.grad):
-                new = record(WRITE, (step.op, step.spec), (before, new))
+            if step.op is not DETACH:
+                new = _written(step, before, new)
         return new
 
     @property
