@@ -1,0 +1,18 @@
+"""What the functions of ``torch.nn.functional`` stand on: the op table's part for it, and writing results in place."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from jtorch.tensor import bind
+from jtorch.tensor.call import check_inplace, write_result
+
+nn = SimpleNamespace(**bind.namespace("_nn"))
+"""The operators behind ``torch.nn.functional`` that no public namespace has under these names."""
+
+
+def finish(input: Any, made: Any, inplace: bool, name: str) -> Any:
+    """``made``, or with ``inplace`` the ``input`` it has been written to, as the operator ``name`` with ``_`` would."""
+    if not inplace:
+        return made
+    check_inplace(input)
+    return write_result(input, made, name + "_")
