@@ -31,6 +31,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from jtorch.engine import config
 from jtorch.engine.op import T, arrays_in, fill
 from jtorch.ops import promotion
 from jtorch.ops.schema import Schema, parse
@@ -71,6 +72,8 @@ class OpDef:
         self.plain = not (self.multi or self.view or self.dynamic)
         names = self.promote_args
         self._promoted = [p.is_tensor and (names is None or p.name in names) for p in schema.params]
+        self._promoted_at = [i for i, p in enumerate(self._promoted) if p]
+        self._bound: dict[tuple, Callable] = {}
         self._kwonly = [p.name if p.kwonly else None for p in schema.params]
 
     def __repr__(self) -> str:
@@ -84,16 +87,38 @@ class OpDef:
         fn = getattr(self, which)
         if not any(self._kwonly) and self.promote is None and all(s is T for s in spec):
             return fn
-        as_array = np.asarray if which == "host" else jnp.asarray
+        host = which == "host"
+        as_array = np.asarray if host else jnp.asarray
+        names = [(i, k) for i, k in enumerate(self._kwonly) if k is not None]
+        first_named = names[0][0] if names else len(spec)
+        plain = all(s is T or arrays_in(s) == 0 for s in spec)
+        constants = fill(spec, iter(lambda: None, 0)) if plain else []
+        slots = [i for i, s in enumerate(spec) if s is T]
+        known: dict[Any, np.dtype] = {}
 
         def call(*arrays: Any) -> Any:
-            args = fill(spec, iter(arrays))
+            if plain:
+                args = constants[:]
+                for i, a in zip(slots, arrays, strict=False):
+                    args[i] = a
+            else:
+                args = fill(spec, iter(arrays))
             if self.promote is not None:
-                self._promote(args, as_array)
-            pos = [a for a, k in zip(args, self._kwonly, strict=True) if k is None]
-            return fn(*pos, **{k: a for a, k in zip(args, self._kwonly, strict=True) if k is not None})
+                self._promote(args, as_array, arrays if host else None, known)
+            if not names:
+                return fn(*args)
+            return fn(*args[:first_named], **{k: args[i] for i, k in names})
 
         return call
+
+    def on_host(self, spec: tuple) -> Callable:
+        """``bind(spec, "host")``, kept from call to call."""
+        made = self._bound.get(spec)
+        if made is None:
+            if len(self._bound) > 1024:
+                self._bound.clear()
+            made = self._bound[spec] = self.bind(spec, "host")
+        return made
 
     def saved(self, spec: tuple, wants: tuple[int, ...]) -> tuple[int, ...]:
         """Positions among the call's arrays of what torch keeps for backward; -1 stands for the result.
@@ -116,15 +141,34 @@ class OpDef:
         pos = [a for a, k in zip(values, self._kwonly, strict=True) if k is None]
         return self.impl(*pos, **{k: a for a, k in zip(values, self._kwonly, strict=True) if k is not None})
 
-    def _promote(self, args: list, as_array: Callable) -> None:
-        """Bring the tensor arguments to their common dtype, in place in ``args``."""
-        chosen = [(i, a) for i, (a, p) in enumerate(zip(args, self._promoted, strict=True)) if p and a is not None]
-        flat = [x for _, a in chosen for x in (a if isinstance(a, (list, tuple)) else (a,))]
-        dtype = promotion.result_type(*flat)
-        if self.promote == "float":
-            dtype = promotion.to_float(dtype)
-        for i, a in chosen:
-            args[i] = [_to(x, dtype, as_array) for x in a] if isinstance(a, (list, tuple)) else _to(a, dtype, as_array)
+    def _promote(
+        self, args: list, as_array: Callable, arrays: tuple | None = None, known: dict[Any, np.dtype] | None = None
+    ) -> None:
+        """Bring the tensor arguments to their common dtype, in place in ``args``.
+
+        ``known`` keeps the dtypes found so far, by the NumPy ``arrays`` of a call that is else the same each time.
+        """
+        key = None
+        if arrays is not None:
+            key = (config.default_dtype, *[(a.dtype, not a.shape) for a in arrays])
+            dtype = known.get(key)  # type: ignore[union-attr]
+        else:
+            dtype = None
+        if dtype is None:
+            chosen = [a for a, p in zip(args, self._promoted, strict=True) if p and a is not None]
+            flat = [x for a in chosen for x in (a if isinstance(a, (list, tuple)) else (a,))]
+            dtype = promotion.result_type(*flat)
+            if self.promote == "float":
+                dtype = promotion.to_float(dtype)
+            if key is not None:
+                known[key] = dtype  # type: ignore[index]
+        for i in self._promoted_at:
+            a = args[i]
+            if a is None or getattr(a, "dtype", None) is dtype and arrays is not None:
+                continue
+            args[i] = (
+                [_to(x, dtype, as_array) for x in a] if isinstance(a, (list, tuple)) else _to(a, dtype, as_array)
+            )
 
 
 def _to(x: Any, dtype: np.dtype, as_array: Callable) -> Any:

@@ -288,7 +288,7 @@ def generate(op: OpDef, *, function: bool, parse_only: bool = False, out: bool =
     else:
         body.append(f"return _run(_op, {spec}, {args})")
     source = f"def {_safe(name)}({text}):\n    " + "\n    ".join(body) + "\n"
-    exec(compile(source, __file__, "exec"), env)
+    exec(compile(source, f"{__file__}:{op.name}", "exec"), env)
     made = env[_safe(name)]
     if not parse_only and op.plain and not op.varargs:
         made = _quick(op, made)

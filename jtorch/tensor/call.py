@@ -179,7 +179,7 @@ def _host_values(st: Any, op: OpDef, spec: tuple, inputs: tuple[Value, ...]) -> 
         arrays.append(array)
     try:
         with np.errstate(all="ignore"):
-            out = op.bind(spec, "host")(*arrays)
+            out = op.on_host(spec)(*arrays)
             if op.check is not None:
                 checks.host(op, spec, arrays)
     except (ValueError, TypeError, AttributeError, np.exceptions.AxisError):

@@ -1,13 +1,17 @@
 """What optimizers and data loaders need of the engine: one recorded op over many tensors, rebinding, and flushing."""
 
+import sys
 from collections.abc import Callable, Hashable
 from typing import Any
+
+import numpy as np
 
 from jtorch.engine import flush as engine_flush
 from jtorch.engine import trace
 from jtorch.engine.op import Primitive
 from jtorch.engine.record import record
 from jtorch.engine.value import from_array
+from jtorch.tensor.storage import DETACH, Alias
 from jtorch.tensor.tensor import Tensor, _mark_overwritten, wrap
 
 _ops: dict[tuple[str, Callable], Primitive] = {}
@@ -42,6 +46,8 @@ def assign(tensor: Tensor, new: Tensor) -> None:
     For values that nobody else holds: results of :func:`fused`.
     """
     v = new._v
+    if tensor._alias is not None:
+        _settle(tensor)
     if tensor._alias is not None or (tensor.requires_grad and tensor._ref is None):
         tensor._write(v, keep_history=True)
         return
@@ -56,10 +62,33 @@ def assign(tensor: Tensor, new: Tensor) -> None:
     tensor._count += 1
 
 
+def _settle(tensor: Tensor) -> None:
+    """Let go of a storage that nobody else looks at: a Parameter shares one with the tensor that it was made of."""
+    alias = tensor._alias
+    if alias is None or any(step.op is not DETACH for step in alias.steps):
+        return
+    value = tensor._value
+    if _references(alias) <= _UNSHARED:
+        tensor._count = alias.storage.version
+        tensor._alias = None
+        tensor._v = value
+
+
+def _references(alias: Alias) -> int:
+    return max(sys.getrefcount(alias), sys.getrefcount(alias.storage) + 1)
+
+
+def _references_unshared() -> int:
+    holder = wrap(from_array(np.zeros(())))
+    alias = holder._shared()
+    return _references(alias)
+
+
+_UNSHARED = _references_unshared()
+
+
 def runtime_scalar(value: float, dtype: Any, device: str) -> Tensor:
     """A 0-d tensor for a number that programs take as an input; keep it for as long as the number stays the same."""
-    import numpy as np
-
     return wrap(from_array(np.asarray(value, dtype), device))
 
 

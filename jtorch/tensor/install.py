@@ -61,7 +61,8 @@ def install() -> None:
             setattr(Tensor, f"__{python}__", _binary(table[name]))
     for python, name in _BINARY.items():
         if name in functions:
-            setattr(Tensor, f"__r{python}__", _swapped(functions[name]))
+            reflected = functions.get("r" + name)
+            setattr(Tensor, f"__r{python}__", _swapped(functions[name]) if reflected is None else _binary(reflected))
             setattr(Tensor, f"__i{python}__", _inplace_operator(name + "_"))
     for python, name in _UNARY.items():
         if name in table:
