@@ -63,11 +63,13 @@ globals().update(_bind.composites("torch"))
 
 _SUBMODULES = frozenset(
     "amp autograd backends compiler cuda distributed distributions fft func hub interop jit linalg masked nn "
-    "optim overrides profiler random return_types serialization signal special testing torch_version types utils "
+    "optim overrides profiler random return_types serialization signal special storage testing torch_version types utils "
     "version".split()
 )
 _ELSEWHERE = {  # what is found in a submodule only when it is asked for
     "Generator": "tensor.generator",
+    "TypedStorage": "storage",
+    "UntypedStorage": "storage",
     "autocast": "amp",
     "compile": "compiler",
     "disable": "alias",
@@ -76,6 +78,7 @@ _ELSEWHERE = {  # what is found in a submodule only when it is asked for
     "from_jax_function": "interop",
     "load": "serialization",
     "save": "serialization",
+    "set_printoptions": "tensor.printing",
     "to_jax": "interop",
     "vmap": "func",
 }

@@ -5,7 +5,7 @@ from math import prod
 from typing import Any
 
 import jtorch
-from jtorch.serialization.storage import TypedStorage
+from jtorch.storage import TypedStorage
 from jtorch.tensor.tensor import Tensor
 
 # A view may show its storage's numbers many times over (expand); it is made real here, so not without end.
@@ -49,7 +49,7 @@ def _rebuild_tensor(
     seen_as = dtype or storage.dtype
     if storage.location == "meta":
         return jtorch.empty_strided(tuple(size), tuple(stride), dtype=seen_as, device="meta")
-    _check_layout(storage.untyped.nbytes() // seen_as.itemsize, storage_offset, size, stride)
+    _check_layout(storage.untyped().nbytes() // seen_as.itemsize, storage_offset, size, stride)
     from jtorch.tensor import storage_io
 
     return storage_io.rebuild(storage.shared(seen_as), storage_offset, tuple(size), tuple(stride), False)

@@ -1,6 +1,5 @@
 """Parameters and buffers: the tensors that a :class:`~jtorch.nn.Module` keeps track of."""
 
-from collections import OrderedDict
 from typing import Any
 
 import jtorch
@@ -58,9 +57,9 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         return "Parameter containing:\n" + super().__repr__(*args, **kwargs)
 
     def __reduce_ex__(self, proto: Any) -> tuple:
-        from jtorch._utils import _rebuild_parameter
+        from jtorch.serialization.pickler import reduce_parameter
 
-        return _rebuild_parameter, (self.data, self.requires_grad, OrderedDict())
+        return reduce_parameter(self)
 
 
 class _BufferMeta(type(Tensor)):  # type: ignore[misc]

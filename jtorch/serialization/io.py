@@ -18,8 +18,9 @@ from jtorch.serialization.archive import ALIGNMENT, ArchiveReader, ArchiveWriter
 from jtorch.serialization.names import find_defined, own_modules
 from jtorch.serialization.pickler import Storages, dump
 from jtorch.serialization.policy import Restricted, allowed_names
-from jtorch.serialization.storage import STORAGE_TYPES, StorageType, TypedStorage, UntypedStorage, place, target
+from jtorch.serialization.storage import STORAGE_TYPES, StorageType, place, target
 from jtorch.serialization.unpickler import Survey, Unpickler
+from jtorch.storage import TypedStorage, UntypedStorage
 
 _options = {"crc32": True}
 
@@ -69,7 +70,7 @@ def save(
         if not _disable_byteorder_record:
             archive.add("byteorder", sys.byteorder.encode())
         for number, storage in storages.found.values():
-            archive.add(f"data/{number}", storage.untyped.array)
+            archive.add(f"data/{number}", storage.untyped().array)
         archive.close()
 
 
@@ -283,7 +284,7 @@ class _Run:
             untyped = self.loaded[key] = self.placed(key, location, numel * itemsize, dtype, read)
         if untyped.location != "meta" and untyped.nbytes() != numel * itemsize:
             raise UnpicklingError(f"storage {key!r} is said to have two different sizes")
-        return TypedStorage(untyped, dtype or STORAGE_TYPES["torch.ByteStorage"].dtype, numel)
+        return TypedStorage(untyped, dtype or STORAGE_TYPES["torch.ByteStorage"].dtype)
 
     def placed(self, key: str, location: str, size: int, dtype: Any, read: Callable) -> UntypedStorage:
         """A storage read, and sent where ``map_location`` wants it; for the meta device it is not read."""

@@ -9,8 +9,9 @@ import numpy as np
 
 from jtorch.serialization.archive import NativeOrder
 from jtorch.serialization.pickler import Storages, dump
-from jtorch.serialization.storage import STORAGE_TYPES, TypedStorage
+from jtorch.serialization.storage import STORAGE_TYPES
 from jtorch.serialization.unpickler import Survey, Unpickler
+from jtorch.storage import TypedStorage
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
@@ -34,8 +35,8 @@ def write(obj: Any, file: Any, protocol: int, pickle_module: Any = pickle) -> No
     dump(obj, file, storages, protocol, pickle_module)
     pickle.dump([key for key, _ in storages.found.values()], file, protocol)
     for _, storage in storages.found.values():
-        raw = NativeOrder(b"little").apply(storage.untyped.array, _word(storage))
-        file.write(struct.pack("<q", storage.numel))
+        raw = NativeOrder(b"little").apply(storage.untyped().array, _word(storage))
+        file.write(struct.pack("<q", storage.size()))
         file.write(memoryview(np.ascontiguousarray(raw)))
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from jtorch import _tensor, _utils
 from jtorch.serialization.names import torch_name
-from jtorch.serialization.storage import OF_DTYPE, UNTYPED, StorageType, TypedStorage, UntypedStorage
+from jtorch.serialization.storage import OF_DTYPE, UNTYPED, StorageType
+from jtorch.storage import TypedStorage, UntypedStorage
 from jtorch.tensor.device import layout
 from jtorch.tensor.dtype import BY_NAME
 from jtorch.tensor.tensor import Tensor
@@ -27,7 +28,7 @@ class Storages:
 
     def number(self, storage: TypedStorage) -> str:
         """The name of a storage in the file."""
-        key = storage.key if storage.key is not None else id(storage.untyped)
+        key = storage.key if storage.key is not None else storage.untyped()._alive()
         known = self.found.get(key)
         if known is None:
             self.found[key] = known = (str(len(self.found)), storage)
@@ -42,7 +43,7 @@ class Storages:
         if not isinstance(obj, TypedStorage):
             return None
         kind = OF_DTYPE.get(obj.dtype.name, UNTYPED)
-        count = obj.untyped.nbytes() if kind is UNTYPED else obj.numel
+        count = obj.nbytes() if kind is UNTYPED else obj.size()
         return ("storage", kind, self.number(obj), obj.location, count)
 
 
@@ -103,7 +104,7 @@ def reduce_tensor(t: Tensor, protocol: int = 2) -> tuple:
     from jtorch.tensor import storage_io
 
     key, flat, offset, size, stride, requires_grad, device = storage_io.describe(t)
-    storage = TypedStorage(UntypedStorage(flat.reshape(-1).view("u1"), device), t.dtype, flat.size, key)
+    storage = TypedStorage(UntypedStorage(flat.reshape(-1).view("u1"), device), t.dtype, key)
     layout_args = (storage, offset, tuple(size), tuple(stride), requires_grad, OrderedDict())
     if t.dtype.name in OF_DTYPE:
         rebuild, args = _utils._rebuild_tensor_v2, layout_args

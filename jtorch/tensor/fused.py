@@ -11,7 +11,7 @@ from jtorch.engine import trace
 from jtorch.engine.op import Primitive
 from jtorch.engine.record import record
 from jtorch.engine.value import from_array
-from jtorch.tensor.storage import DETACH, Alias
+from jtorch.tensor.storage import DETACH, Alias, Storage
 from jtorch.tensor.tensor import Tensor, _mark_overwritten, wrap
 
 _ops: dict[tuple[str, Callable], Primitive] = {}
@@ -68,20 +68,20 @@ def _settle(tensor: Tensor) -> None:
     if alias is None or any(step.op is not DETACH for step in alias.steps):
         return
     value = tensor._value
-    if _references(alias) <= _UNSHARED:
+    if _references(alias) == _UNSHARED:
         tensor._count = alias.storage.version
         tensor._alias = None
         tensor._v = value
 
 
-def _references(alias: Alias) -> int:
-    return max(sys.getrefcount(alias), sys.getrefcount(alias.storage) + 1)
+def _references(alias: Alias) -> tuple[int, int]:
+    return sys.getrefcount(alias), sys.getrefcount(alias.storage)
 
 
-def _references_unshared() -> int:
-    holder = wrap(from_array(np.zeros(())))
-    alias = holder._shared()
-    return _references(alias)
+def _references_unshared() -> tuple[int, int]:
+    alias = Alias(Storage(from_array(np.zeros(())), 0), ())
+    holder = [alias]
+    return _references(holder[0])
 
 
 _UNSHARED = _references_unshared()

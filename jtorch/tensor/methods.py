@@ -318,10 +318,23 @@ def register_post_accumulate_grad_hook(self: Tensor, hook: Callable) -> Any:
     return handle
 
 
+def untyped_storage(self: Tensor) -> Any:
+    """The bytes that this tensor and its views look at."""
+    from jtorch.storage import of_tensor
+
+    return of_tensor(self)
+
+
+def storage(self: Tensor) -> Any:
+    """The same, seen as numbers of this tensor's dtype."""
+    from jtorch.storage import typed_of_tensor
+
+    return typed_of_tensor(self)
+
+
 def data_ptr(self: Tensor) -> int:
-    """A number that tells storages apart; the address of the buffer where there is one."""
-    alias = self._alias
-    return id(alias.storage if alias is not None else self._v)
+    """Where the first element is said to lie: views of one storage differ by their offset; 0 where there are none."""
+    return untyped_storage(self).data_ptr() + strides.of(self)[1] * self.itemsize if self.numel() else 0
 
 
 def is_set_to(self: Tensor, other: Tensor) -> bool:
@@ -392,7 +405,8 @@ METHODS: dict[str, Callable] = {
     f.__name__.rstrip("_") if f.__name__ == "type_" else f.__name__: f
     for f in (
         to, cpu, cuda, type_, type_as, copy_, fill_, zero_, set_, resize_, contiguous, is_contiguous, stride,
-        storage_offset, retain_grad, register_hook, register_post_accumulate_grad_hook, data_ptr, is_set_to, pin_memory,
+        storage_offset, retain_grad, register_hook, register_post_accumulate_grad_hook, untyped_storage, storage, data_ptr,
+        is_set_to, pin_memory,
         is_pinned, is_shared, share_memory_, is_inference, dense_dim, sparse_dim, record_stream,
     )
 } | {"__dlpack__": dlpack, "__dlpack_device__": dlpack_device}  # fmt: skip

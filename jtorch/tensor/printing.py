@@ -42,7 +42,7 @@ def set_printoptions(
     profile: str | None = None,
     sci_mode: bool | None = None,
 ) -> None:
-    """Set how tensors are written; what is None stays, but ``sci_mode``, where None means: choose (torch.set_printoptions).
+    """Set how tensors are written; what is None stays, except that ``sci_mode=None`` means to choose.
 
     Args:
         precision: digits after the point.

@@ -489,6 +489,11 @@ class Tensor(metaclass=TensorMeta):
             out._grad = self._grad.__deepcopy__(memo)
         return out
 
+    def __reduce_ex__(self, protocol: Any) -> tuple:
+        from jtorch.serialization.pickler import reduce_tensor
+
+        return reduce_tensor(self)
+
     @staticmethod
     def _make_subclass(cls: type, data: "Tensor", require_grad: bool = False) -> Any:
         """A tensor of a subclass that shares ``data``'s storage, as a new leaf."""
