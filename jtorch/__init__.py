@@ -1,6 +1,6 @@
 """jtorch: the PyTorch API over JAX arrays. This module is what ``import torch`` gives under the alias."""
 
-# ruff: noqa: E402, F403  (JAX is set up before anything of it runs; the table is declared before it is read)
+# ruff: noqa: E402, F401, F403  (the namespace; JAX is set up, and the table declared, before they are used)
 from importlib import import_module as _import_module
 from typing import Any
 
@@ -9,7 +9,7 @@ from jtorch.engine.setup import setup as _setup
 _setup()
 
 from jtorch import composite as _composite
-from jtorch import ops as _ops  # noqa: F401  (declares every operator)
+from jtorch import ops as _ops
 from jtorch.autograd.grad_mode import (
     enable_grad,
     inference_mode,
@@ -62,10 +62,12 @@ _install.install()
 globals().update(_bind.composites("torch"))
 
 _SUBMODULES = frozenset(
-    "amp autograd backends compiler cuda distributed distributions fft func hub interop jit linalg masked nn "
-    "optim overrides profiler random return_types serialization signal special storage testing torch_version types utils "
-    "version".split()
-)
+    {
+        "amp", "autograd", "backends", "compiler", "cuda", "distributed", "distributions", "fft", "func", "hub",
+        "interop", "jit", "linalg", "masked", "nn", "optim", "overrides", "profiler", "random", "return_types",
+        "serialization", "signal", "special", "storage", "testing", "torch_version", "types", "utils", "version",
+    }
+)  # fmt: skip
 _ELSEWHERE = {  # what is found in a submodule only when it is asked for
     "Generator": "tensor.generator",
     "TypedStorage": "storage",

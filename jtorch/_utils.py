@@ -31,7 +31,8 @@ def _check_layout(available: int, offset: Any, size: Any, stride: Any) -> None:
     needed = 0 if not numel else offset + 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
     if needed > available:
         raise RuntimeError(
-            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, requiring a storage size of "
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, requiring a storage "
+            "size of "
             f"{needed} elements are out of bounds for storage of {available} elements"
         )
     if numel > max(_FREE_ELEMENTS, _MAX_REPEATS * available):

@@ -23,7 +23,9 @@ _PRECISIONS = {"highest": "highest", "high": "high", "medium": "default"}
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """``highest`` (float32), ``high`` (TF32 or three bfloat16 passes) or ``medium`` (bfloat16), for float32 products."""
+    """``highest`` (float32), ``high`` (TF32 or three bfloat16 passes) or ``medium`` (bfloat16), for float32
+    products.
+    """
     if precision not in _PRECISIONS:
         raise RuntimeError(f"Invalid float32 matmul precision: {precision}; expected one of {', '.join(_PRECISIONS)}")
     config.set_matmul_precision(_PRECISIONS[precision])

@@ -61,8 +61,8 @@ class _State:
 class autocast:
     """Within the block (or function) eligible operators on ``device_type`` run in a lower precision (torch.autocast).
 
-    ``dtype`` is bfloat16 on the CPU and float16 on a GPU if not given. Raises RuntimeError for an unknown device type; warns
-    and does nothing for a dtype that autocast does not support.
+    ``dtype`` is bfloat16 on the CPU and float16 on a GPU if not given. Raises RuntimeError for an unknown device type;
+    warns and does nothing for a dtype that autocast does not support.
     """
 
     def __init__(
@@ -152,7 +152,9 @@ def get_autocast_cpu_dtype() -> Any:
 
 
 def custom_fwd(fwd: Any = None, *, device_type: str = "cuda", cast_inputs: Any = None) -> Any:
-    """Marks the ``forward`` of a custom Function: with ``cast_inputs`` it runs on inputs of that dtype, autocast off."""
+    """Marks the ``forward`` of a custom Function: with ``cast_inputs`` it runs on inputs of that dtype, autocast
+    off.
+    """
     if fwd is None:
         return functools.partial(custom_fwd, device_type=device_type, cast_inputs=cast_inputs)
 

@@ -36,7 +36,8 @@ def _update(scale: Any, growth: Any, found: Any, statics: tuple) -> tuple:
 
 
 class GradScaler:
-    """Scales losses so that float16 gradients do not vanish, and skips steps whose gradients overflowed (torch.amp.GradScaler).
+    """Scales losses so that float16 gradients do not vanish, and skips steps whose gradients overflowed
+    (torch.amp.GradScaler).
 
     ``step`` hands the overflow flag to the optimizer, whose program then keeps the old values where it is set.
     """
@@ -145,7 +146,8 @@ class GradScaler:
     def _require(self, name: str) -> None:
         if self._scale is None:
             raise AssertionError(
-                f"Attempted {name} but _scale is None. This may indicate your script did not use scaler.scale(loss or outputs) "
+                f"Attempted {name} but _scale is None. This may indicate your script did not use scaler.scale(loss or "
+                "outputs) "
                 "earlier in the iteration."
             )
 

@@ -47,7 +47,9 @@ class Aval:
 
 @lru_cache(maxsize=1 << 16)
 def aval(shape: tuple[int, ...], dtype: np.dtype, device: str, number: type | None = None) -> Aval:
-    """The one :class:`Aval` of these fields. ``number`` is the Python type of a scalar that varies from call to call."""
+    """The one :class:`Aval` of these fields. ``number`` is the Python type of a scalar that varies from call to
+    call.
+    """
     return Aval(shape, np.dtype(dtype), device, number)
 
 

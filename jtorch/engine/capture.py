@@ -1,9 +1,9 @@
 """A function of JAX arrays as one recorded operator, with the values it reads from outside as further inputs.
 
-``jax.vmap`` and the like take functions whose bodies use jtorch ops. Inside, arguments are tracers and ops apply directly;
-tensors that the body takes from its surroundings (parameters in a closure) would become constants. Here a first pass finds
-them, a second traces the function with them as arguments, and the jaxpr is recorded: it fuses with what is around it, and
-backward reaches the parameters.
+``jax.vmap`` and the like take functions whose bodies use jtorch ops. Inside, arguments are tracers and ops apply
+directly; tensors that the body takes from its surroundings (parameters in a closure) would become constants. Here a
+first pass finds them, a second traces the function with them as arguments, and the jaxpr is recorded: it fuses with
+what is around it, and backward reaches the parameters.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,9 @@ from jtorch.engine.value import DIRECT, Value, from_array
 
 
 class Capture:
-    """What one pass over a function reads from outside. In the second pass ``given`` holds the tracers that stand for it."""
+    """What one pass over a function reads from outside. In the second pass ``given`` holds the tracers that stand for
+    it.
+    """
 
     def __init__(self, given: list | None = None) -> None:
         self.found: list[Value] = []

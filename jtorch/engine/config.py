@@ -1,7 +1,7 @@
 """Process-wide settings that change what a recorded program means.
 
-They are read while an operator is lowered and are no part of a cache key: before one changes, the ``before_change`` hooks
-run (what is pending is computed under the old setting, and the trace forgets its cached paths).
+They are read while an operator is lowered and are no part of a cache key: before one changes, the ``before_change``
+hooks run (what is pending is computed under the old setting, and the trace forgets its cached paths).
 """
 
 import numpy as np

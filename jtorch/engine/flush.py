@@ -24,7 +24,8 @@ def _alive(values: list[Value | None]) -> list[int]:
     return [i for i, v in enumerate(values) if getrefcount(v) > _HELD and v is not None]
 
 
-# The reference count, as counted inside _alive, of a value that only the trace holds: measured, as Python versions differ.
+# The reference count, as counted inside _alive, of a value that only the trace holds: measured, as Python versions
+# differ.
 _HELD = max([getrefcount(v) for i, v in enumerate([object(), object(), object()])])
 
 
@@ -65,7 +66,9 @@ def flush_all(why: str) -> None:
 
 
 def _forget() -> None:
-    """Before a setting changes: run what is pending under the old one, and drop the paths that were recorded under it."""
+    """Before a setting changes: run what is pending under the old one, and drop the paths that were recorded under
+    it.
+    """
     flush_all("a setting changes")
     trace._roots.clear()
 

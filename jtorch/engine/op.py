@@ -1,8 +1,9 @@
 """What the engine asks of an operator, and the notation of a call's spec.
 
 A spec says how a call looks apart from its arrays, and is part of a trie key. It has an entry a parameter: ``T`` for an
-array; ``(LIST, T, None, ...)`` for a list of arrays; ``(float, 2.0)`` for a number, with its type, since 1, 1.0 and True
-are equal as keys; ``(RUNTIME, float)`` for a number that comes as a runtime input; anything else hashable stands for itself.
+array; ``(LIST, T, None, ...)`` for a list of arrays; ``(float, 2.0)`` for a number, with its type, since 1, 1.0 and
+True are equal as keys; ``(RUNTIME, float)`` for a number that comes as a runtime input; anything else hashable stands
+for itself.
 """
 
 from collections.abc import Callable
@@ -68,8 +69,10 @@ class EngineOp(Protocol):
     """An operator as the engine sees it.
 
     ``bind(spec)`` is the pure function of the input arrays. ``multi`` says that it returns several arrays even if it is
-    one. ``saved(spec, wants)`` gives the positions of the inputs that torch keeps for backward, -1 for the result. ``infer(spec, inputs)`` gives the results' shapes without evaluating, where that is cheap to know, else it is None.
-    ``runtime_numbers`` allows numbers in a spec to become runtime inputs. ``forced`` makes the result require a gradient although no input does: the caller then says where it stands.
+    one. ``saved(spec, wants)`` gives the positions of the inputs that torch keeps for backward, -1 for the result.
+    ``infer(spec, inputs)`` gives the results' shapes without evaluating, where that is cheap to know, else it is None.
+    ``runtime_numbers`` allows numbers in a spec to become runtime inputs. ``forced`` makes the result require a
+    gradient although no input does: the caller then says where it stands.
     """
 
     name: str

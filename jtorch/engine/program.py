@@ -19,8 +19,8 @@ _recent: "OrderedDict[int, Program]" = OrderedDict()
 class Program:
     """The executable of a path for one set of live outputs and donated leaves.
 
-    Called with the leaf arrays in the order in which they entered the trace (and before them the device's error code where
-    the path holds checks); returns the arrays at ``outputs`` (after the new error code).
+    Called with the leaf arrays in the order in which they entered the trace (and before them the device's error code
+    where the path holds checks); returns the arrays at ``outputs`` (after the new error code).
     """
 
     __slots__ = ("call", "outputs", "checked", "steps", "home", "key")

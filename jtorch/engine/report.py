@@ -72,7 +72,8 @@ def flushed(why: str, end: "Node", program: "Program", new: bool, seconds: float
     if _compiles_at[where] == RECOMPILES_BEFORE_WARNING:
         last = f" The path last changed at {_divergences[-1]}" if _divergences else ""
         warnings.warn(
-            f"{where}: {RECOMPILES_BEFORE_WARNING} different programs were compiled for this line; shapes or numbers that "
+            f"{where}: {RECOMPILES_BEFORE_WARNING} different programs were compiled for this line; shapes or numbers "
+            "that "
             f"change on each pass keep it from being reused.{last}",
             RecompileWarning,
             stacklevel=2,

@@ -1,7 +1,7 @@
 """The trace: what has been recorded since the last flush, as a cursor in a trie of everything ever recorded.
 
-Recording an operation looks up its key among the cursor's children. The trie node it finds knows shapes and dtypes, so a
-program that was seen before costs a dictionary lookup an operation. The node a trace ends on is the cache key of its
+Recording an operation looks up its key among the cursor's children. The trie node it finds knows shapes and dtypes, so
+a program that was seen before costs a dictionary lookup an operation. The node a trace ends on is the cache key of its
 executable.
 """
 

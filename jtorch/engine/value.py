@@ -23,8 +23,8 @@ class Leaf(Protocol):
 class Value:
     """One array of the program: immutable, materialised (``array`` is set) or pending (``array`` is None).
 
-    ``trace`` and ``index`` say where it stands in the trace that last saw it. ``trace`` is :data:`DIRECT` when the array
-    is a JAX tracer: then operators apply at once and nothing is recorded.
+    ``trace`` and ``index`` say where it stands in the trace that last saw it. ``trace`` is :data:`DIRECT` when the
+    array is a JAX tracer: then operators apply at once and nothing is recorded.
     """
 
     __slots__ = ("array", "aval", "trace", "index", "requires_grad", "__dict__", "__weakref__")

@@ -1,7 +1,7 @@
 """Convolutions, and the sliding-window views of them that ``unfold`` and ``fold`` give.
 
-One function serves every rank: the layout is torch's (batch, channels, space), which XLA lays out for the device itself.
-Float32 products are computed at ``config.matmul_precision``.
+One function serves every rank: the layout is torch's (batch, channels, space), which XLA lays out for the device
+itself. Float32 products are computed at ``config.matmul_precision``.
 """
 
 from typing import Any
@@ -49,7 +49,8 @@ def _check(
         )
     if size[0] % groups:
         raise RuntimeError(
-            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size "
+            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of "
+            "size "
             f"[{size}] instead"
         )
     channels = size[0] if transposed else size[1] * groups
@@ -85,7 +86,8 @@ def _check(
 def _batched(name: str, x: Any, n: int) -> Any:
     if x.ndim not in (n + 1, n + 2):
         raise RuntimeError(
-            f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {name}, but got input of size: {list(x.shape)}"
+            f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {name}, but got input of size: "
+            f"{list(x.shape)}"
         )
     return x if x.ndim == n + 2 else x[None]
 
@@ -148,7 +150,9 @@ def _convolve_transposed(
     groups: int,
     dilation: Ints,
 ) -> Any:
-    """The gradient of a convolution with respect to its input, as a convolution of the input spread out by ``stride``."""
+    """The gradient of a convolution with respect to its input, as a convolution of the input spread out by
+    ``stride``.
+    """
     name, batched = f"conv_transpose{n}d", x.ndim == n + 2
     rank = weight.ndim - 2
     stride, dilation = _expand("stride", stride, rank), _expand("dilation", dilation, rank)
@@ -167,7 +171,8 @@ def _convolve_transposed(
     ]
     if any(s <= 0 for s in sizes):
         raise RuntimeError(
-            f"Given input size per channel: ({times(x.shape[2:])}). Calculated output size per channel: ({times(sizes)}). "
+            f"Given input size per channel: ({times(x.shape[2:])}). Calculated output size per channel: "
+            f"({times(sizes)}). "
             "Output size is too small"
         )
     cin, cout, *kernel = weight.shape
@@ -273,7 +278,9 @@ def _window_args(*values: Any) -> list[tuple[int, ...]]:
 @op("im2col(Tensor self, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride) -> Tensor", expose="_nn")
 @only(INEXACT, "im2col_out_cpu")
 def im2col(self, kernel_size, dilation, padding, stride):
-    """The blocks a kernel slides over: (N, C, H, W) or (C, H, W) -> (N, C * kh * kw, blocks) or (C * kh * kw, blocks)."""
+    """The blocks a kernel slides over: (N, C, H, W) or (C, H, W) -> (N, C * kh * kw, blocks) or (C * kh * kw,
+    blocks).
+    """
     kernel, dilation, padding, stride = _window_args(kernel_size, dilation, padding, stride)
     shape = self.shape
     if self.ndim not in (3, 4) or 0 in shape[-3:]:
@@ -284,7 +291,8 @@ def im2col(self, kernel_size, dilation, padding, stride):
     blocks = _blocks(shape[-2:], kernel, dilation, padding, stride)
     if any(b < 1 for b in blocks):
         raise RuntimeError(
-            f"Given input with spatial size {shape[-2:]}, kernel_size={kernel}, dilation={dilation}, padding={padding}, "
+            f"Given input with spatial size {shape[-2:]}, kernel_size={kernel}, dilation={dilation}, "
+            f"padding={padding}, "
             f"calculated shape of the array of sliding blocks as {blocks}, but its components must be at least one."
         )
     out = _columns(self.reshape(-1, *shape[-3:]), kernel, dilation, padding, stride)

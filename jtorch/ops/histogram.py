@@ -83,7 +83,8 @@ def _histogram_arguments(x: Any, weight: Any) -> None:
     if weight is not None and weight.shape != x.shape:
         raise RuntimeError(
             "torch.histogramdd(): if weight tensor is provided it should have the same shape as the input tensor "
-            f"excluding its innermost dimension, but got input with shape {[x.size, 1]} and weight with shape {list(weight.shape)}"
+            f"excluding its innermost dimension, but got input with shape {[x.size, 1]} and weight with shape "
+            f"{list(weight.shape)}"
         )
 
 

@@ -1,7 +1,8 @@
 """Bunch-Kaufman factorisation of symmetric and Hermitian matrices, which JAX does not offer.
 
-Written over JAX's loops, unblocked (LAPACK's sytf2; Bunch and Kaufman, 1977), with LAPACK's results: the columns of ``L``
-as they were made, ``D`` with blocks of size 1 and 2 on the diagonals, and pivots from 1, which are negative in pairs.
+Written over JAX's loops, unblocked (LAPACK's sytf2; Bunch and Kaufman, 1977), with LAPACK's results: the columns of
+``L`` as they were made, ``D`` with blocks of size 1 and 2 on the diagonals, and pivots from 1, which are negative in
+pairs.
 """
 
 from typing import Any
@@ -126,7 +127,9 @@ def _bad_block(a: Any, hermitian: bool, name: str) -> list:
 @op("linalg_ldl_factor(Tensor self, *, bool hermitian=False) -> (Tensor LD, Tensor pivots)", expose="linalg:ldl_factor",
     check=lambda self, *, hermitian: _bad_block(self, hermitian, "torch.linalg.ldl_factor"))  # fmt: skip
 def linalg_ldl_factor(self: Any, *, hermitian: bool) -> tuple:
-    """``A = L D L^T`` (``hermitian``: ``L^H``), reading the lower triangle: ``L`` and ``D`` in one matrix, and int32 pivots."""
+    """``A = L D L^T`` (``hermitian``: ``L^H``), reading the lower triangle: ``L`` and ``D`` in one matrix, and int32
+    pivots.
+    """
     return _ldl(self, hermitian)[:2]
 
 

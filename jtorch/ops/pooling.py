@@ -25,7 +25,9 @@ _WORDS = {1: "one int", 2: "two ints", 3: "three ints"}
 
 
 class Plan(NamedTuple):
-    """The windows along one axis: window i covers ``starts[i] + j * dilation`` for j < ``sizes[i]``, off the end too."""
+    """The windows along one axis: window i covers ``starts[i] + j * dilation`` for j < ``sizes[i]``, off the end
+    too.
+    """
 
     starts: np.ndarray
     sizes: np.ndarray
@@ -104,7 +106,9 @@ def _lowest(dtype: Any) -> Any:
 
 
 def _argmax(x: Any, plans: Sequence[Plan]) -> tuple[Any, Any]:
-    """The maximum of each window and the place of the first such element, in the flattened space. A NaN is a maximum."""
+    """The maximum of each window and the place of the first such element, in the flattened space. A NaN is a
+    maximum.
+    """
     sizes, lead = x.shape[-len(plans) :], x.ndim - len(plans)
     floats, low = category(x.dtype) == FLOAT, _lowest(x.dtype)
     where: Any = None
@@ -230,7 +234,8 @@ def _plans(name: str, x: Any, box: dict[str, tuple[int, ...]], ceil_mode: bool) 
             raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
         if p > span(k, d) // 2:
             raise RuntimeError(
-                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation={d}"
+                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and "
+                f"dilation={d}"
             )
     plans = [
         _regular(s, k, t, p, d, ceil_mode)
@@ -354,7 +359,8 @@ def _declare_average(n: int) -> None:
                 for values in (sizes, box["kernel_size"])
             ]
             raise RuntimeError(
-                f"input image ({shown[0]}) smaller than kernel size (k{shown[1].replace(' H', ' kH').replace(' W', ' kW')})"
+                f"input image ({shown[0]}) smaller than kernel size "
+                f"(k{shown[1].replace(' H', ' kH').replace(' W', ' kW')})"
             )
         seen = self if n > 1 else self[..., None, :]  # torch runs it in two dimensions, as its messages show
         plans = _plans(name, self, box, ceil_mode) if n > 1 else _one_row(name, seen, box, ceil_mode)

@@ -82,7 +82,8 @@ class OpDef:
     def bind(self, spec: tuple, which: str = "impl") -> Callable:
         """The function of the tensors alone that a call with ``spec`` computes.
 
-        ``spec`` has an entry a schema parameter, in the notation of :mod:`jtorch.engine.op`. ``which`` picks ``impl``, ``host`` (NumPy arrays in and out) or ``check``.
+        ``spec`` has an entry a schema parameter, in the notation of :mod:`jtorch.engine.op`. ``which`` picks ``impl``,
+        ``host`` (NumPy arrays in and out) or ``check``.
         """
         fn = getattr(self, which)
         if not any(self._kwonly) and self.promote is None and all(s is T for s in spec):
@@ -135,7 +136,7 @@ class OpDef:
         """Run the implementation on arrays at once, with defaults and promotion: for tests and for other operators."""
         values = []
         for i, p in enumerate(self.schema.params):
-            values.append(args[i] if i < len(args) else kwargs[p.name] if p.name in kwargs else p.default)
+            values.append(args[i] if i < len(args) else kwargs.get(p.name, p.default))
         if self.promote is not None:
             self._promote(values, jnp.asarray)
         pos = [a for a, k in zip(values, self._kwonly, strict=True) if k is None]
@@ -166,9 +167,7 @@ class OpDef:
             a = args[i]
             if a is None or getattr(a, "dtype", None) is dtype and arrays is not None:
                 continue
-            args[i] = (
-                [_to(x, dtype, as_array) for x in a] if isinstance(a, (list, tuple)) else _to(a, dtype, as_array)
-            )
+            args[i] = [_to(x, dtype, as_array) for x in a] if isinstance(a, (list, tuple)) else _to(a, dtype, as_array)
 
 
 def _to(x: Any, dtype: np.dtype, as_array: Callable) -> Any:
@@ -217,10 +216,12 @@ def op(
             scatter by index map is used.
         check: ``check(*same arguments) -> [(bad, exception class, message), ...]`` where ``bad`` is a 0-d bool array;
             raised at the next synchronisation if true. For what only the data can tell (index out of range).
-        dynamic: the result's shape depends on the data (``nonzero``): the function gets NumPy arrays, returns NumPy arrays, and
+        dynamic: the result's shape depends on the data (``nonzero``): the function gets NumPy arrays, returns NumPy
+        arrays, and
             is run at a synchronisation; it is never traced or differentiated.
         differentiable: False where torch gives no gradient (comparisons, argmax).
-        saves: names of arguments, and ``result``, that torch saves for backward: writing to them in place makes backward raise.
+        saves: names of arguments, and ``result``, that torch saves for backward: writing to them in place makes
+        backward raise.
         static: names of ``Scalar`` arguments that must be Python numbers.
         varargs: the ``int[]`` argument that may be spread out, as in ``x.view(2, 3)``.
         autocast: ``"lower"`` (runs in the autocast dtype), ``"fp32"``, or ``"promote"`` (widest input).

@@ -19,7 +19,9 @@ _AXES = {2: ("height", "width"), 3: ("time", "height", "width")}
 
 
 def _starts(sample: Any, size: int, count: int, kernel: int, dtype: Any) -> Any:
-    """Where ``count`` windows start along an axis, for each (batch, channel): (N, C, count). The last one ends the axis."""
+    """Where ``count`` windows start along an axis, for each (batch, channel): (N, C, count). The last one ends the
+    axis.
+    """
     last = size - kernel
     if count == 1:
         return jnp.full((*sample.shape, 1), last, np.int32)
@@ -93,7 +95,8 @@ def _declare_fractional(n: int) -> None:
         return out, where.astype(np.int64)
 
     pool.__doc__ = (
-        f"The maxima of windows over the last {n} axes that ``random_samples`` (N, C, {n}) places, and their places in the "
+        f"The maxima of windows over the last {n} axes that ``random_samples`` (N, C, {n}) places, and their places "
+        "in the "
         "flattened axes."
     )
     args = f"Tensor self, int[{n}] kernel_size, int[{n}] output_size, Tensor random_samples"
@@ -105,7 +108,9 @@ def _declare_fractional(n: int) -> None:
 
 
 def _spread(values: Any, at: Any, size: int) -> Any:
-    """Rows of ``size`` zeros with ``values`` put in. Each value gets the gradient at its place, even one overwritten."""
+    """Rows of ``size`` zeros with ``values`` put in. Each value gets the gradient at its place, even one
+    overwritten.
+    """
     row = np.arange(values.shape[0])[:, None]
     blank = jnp.zeros((values.shape[0], size), values.dtype)
 
@@ -136,12 +141,14 @@ def _declare_unpool(n: int) -> None:
             raise RuntimeError(f"elements in indices should be type int64 but got: {scalar_type(indices.dtype)}")
         if self.ndim not in (n + 1, n + 2):
             raise RuntimeError(
-                f"Input to max_unpooling{n}d should be a {n + 1}d or {n + 2}d Tensor, but got a tensor with {self.ndim} "
+                f"Input to max_unpooling{n}d should be a {n + 1}d or {n + 2}d Tensor, but got a tensor with "
+                f"{self.ndim} "
                 "dimensions."
             )
         if self.shape != indices.shape:
             raise RuntimeError(
-                f"Expected shape of indices to be same as that of the input tensor ({list(self.shape)}) but got indices "
+                f"Expected shape of indices to be same as that of the input tensor ({list(self.shape)}) but got "
+                "indices "
                 f"tensor with shape: {list(indices.shape)}"
             )
         if category(self.dtype) not in (INT, FLOAT):

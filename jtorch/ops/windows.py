@@ -22,7 +22,9 @@ def span(kernel: int, dilation: int) -> int:
 
 
 def windows(x: Any, axis: int, kernel: int, stride: int, dilation: int = 1) -> Any:
-    """``axis`` (from 0) split in two: place in the window (``kernel``), and window. What does not fill one is left out."""
+    """``axis`` (from 0) split in two: place in the window (``kernel``), and window. What does not fill one is left
+    out.
+    """
     count = (x.shape[axis] - span(kernel, dilation)) // stride + 1
     if kernel == stride and dilation == 1:
         x = lax.slice_in_dim(x, 0, count * kernel, axis=axis)

@@ -1,7 +1,7 @@
 """From the op table to Python: a function, a method, an in-place and an ``out=`` variant for each declaration.
 
-For each operator a small Python function with the schema's own parameters is generated, so that CPython does the argument
-binding. It turns tensors into values and the rest into a spec, and hands both to :mod:`jtorch.tensor.call`.
+For each operator a small Python function with the schema's own parameters is generated, so that CPython does the
+argument binding. It turns tensors into values and the rest into a spec, and hands both to :mod:`jtorch.tensor.call`.
 """
 
 import keyword
@@ -82,7 +82,7 @@ def int_arg(x: Any, name: str, op: str) -> int:
     """An int: Python's, NumPy's, or a tensor of one integer element."""
     if type(x) is int:
         return x
-    if isinstance(x, bool) or isinstance(x, float) or not hasattr(x, "__index__"):
+    if isinstance(x, (bool, float)) or not hasattr(x, "__index__"):
         raise _type_error(op, name, "int", x)
     return x.__index__()
 
@@ -204,7 +204,8 @@ def generate(op: OpDef, *, function: bool, parse_only: bool = False, out: bool =
     text, env = _signature(op, order, rename, out)
     name = op.schema.name.split(".")[0]
     env.update(
-        _op=op, T=T, Tensor=Tensor, _run=call.run, _run_view=call.run_view, _tensor=tensor_arg, _strict=strict_tensor_arg,
+        _op=op, T=T, Tensor=Tensor, _run=call.run, _run_view=call.run_view, _tensor=tensor_arg,
+        _strict=strict_tensor_arg,
         _tensors=tensors_arg, _out=call.write_out, _alias=_numpy_aliases, _spread=_spread,
     )  # fmt: skip
     body: list[str] = []
@@ -219,7 +220,8 @@ def generate(op: OpDef, *, function: bool, parse_only: bool = False, out: bool =
             body.append(f"    {p.name} = _alias(_numpy_names, {p.name!r}, {p.name}, {name!r})")
         body.append("    if _numpy_names:")
         body.append(
-            f"        raise TypeError({name!r} + '() got an unexpected keyword argument ' + repr(next(iter(_numpy_names))))"
+            f"        raise TypeError({name!r} + '() got an unexpected keyword argument ' + "
+            "repr(next(iter(_numpy_names))))"
         )
     if dynamic:
         body.append("values = []")
@@ -261,7 +263,7 @@ def generate(op: OpDef, *, function: bool, parse_only: bool = False, out: bool =
                 env[f"_e{i}"] = number(p.default)
                 body.append(f"s{i} = _e{i} if {var} is _d{i} else {convert}")
             elif p.default is not REQUIRED:
-                same = env[f"_d{i}"] if f"_d{i}" in env else None
+                same = env.get(f"_d{i}")
                 env.setdefault(f"_d{i}", same)
                 body.append(
                     f"s{i} = {var} if {var} is _d{i} {'or ' + var + ' is None' if optional else ''} else {convert}"
@@ -297,7 +299,9 @@ def generate(op: OpDef, *, function: bool, parse_only: bool = False, out: bool =
 
 
 def _quick(op: OpDef, slow: Callable) -> Callable:
-    """``slow``, behind the shortcut of :func:`call.fast` where the operator takes one or two tensors and else defaults."""
+    """``slow``, behind the shortcut of :func:`call.fast` where the operator takes one or two tensors and else
+    defaults.
+    """
     tensors = [p for p in op.schema.params if p.kind == "Tensor" and p.required]
     rest = [p for p in op.schema.params if p not in tensors]
     if len(tensors) not in (1, 2) or op.schema.params[0].name != "self" or any(p.required for p in rest):

@@ -46,8 +46,9 @@ def run(op: OpDef, spec: tuple, inputs: tuple[Value, ...]) -> Any:
 
 
 def fast(op: OpDef, spec: tuple, slow: Callable) -> Callable:
-    """The function of a one- or two-tensor operator: when its inputs are pending in the current trace and the step is known,
-    it moves the cursor here and now; anything else goes to ``slow``. This is where a training loop spends its time.
+    """The function of a one- or two-tensor operator: when its inputs are pending in the current trace and the step is
+    known, it moves the cursor here and now; anything else goes to ``slow``. This is where a training loop spends its
+    time.
     """
 
     def one(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -161,7 +162,9 @@ def _on_host(st: Any, op: OpDef, spec: tuple, inputs: tuple[Value, ...]) -> Any:
 
 
 def _host_values(st: Any, op: OpDef, spec: tuple, inputs: tuple[Value, ...]) -> list[Value] | None:
-    """Run small CPU data in NumPy at once; None where that is not the way (or NumPy declines: the trace then says why)."""
+    """Run small CPU data in NumPy at once; None where that is not the way (or NumPy declines: the trace then says
+    why).
+    """
     if record.eager:
         return None
     total = 0
@@ -218,7 +221,9 @@ def check_inplace(x: Tensor) -> None:
 
 
 def write_result(x: Tensor, made: Tensor, name: str) -> Tensor:
-    """Write an operator's result into ``x`` (in-place variants): same shape, cast to ``x``'s dtype where torch allows."""
+    """Write an operator's result into ``x`` (in-place variants): same shape, cast to ``x``'s dtype where torch
+    allows.
+    """
     have, new = x._v.aval, made._v.aval
     if have is not new:
         if have.shape != new.shape:
@@ -250,7 +255,8 @@ def write_out(out: Any, made: Any, name: str) -> Any:
 def _write_one(out: Tensor, made: Tensor, name: str) -> Tensor:
     if _local.state.grad and (out.requires_grad or made.requires_grad):
         raise RuntimeError(
-            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments "
             "requires grad."
         )
     if out._v.aval.device != made._v.aval.device:
@@ -265,8 +271,10 @@ def _write_one(out: Tensor, made: Tensor, name: str) -> Tensor:
         return out._write(value)
     if out.numel():
         warnings.warn(
-            f"An output with one or more elements was resized since it had shape {list(out.shape)}, which does not match the "
-            f"required output shape {list(made.shape)}. This behavior is deprecated, and in a future PyTorch release outputs "
+            f"An output with one or more elements was resized since it had shape {list(out.shape)}, which does not "
+            "match the "
+            f"required output shape {list(made.shape)}. This behavior is deprecated, and in a future PyTorch release "
+            "outputs "
             "will not be resized unless they have zero elements.",
             UserWarning,
             stacklevel=4,

@@ -15,7 +15,9 @@ from jtorch.tensor.tensor import Tensor
 
 
 def value_of(x: Any) -> Value | None:
-    """The value of an array-like argument of an operator (a JAX array or tracer, a NumPy array); None for anything else."""
+    """The value of an array-like argument of an operator (a JAX array or tracer, a NumPy array); None for anything
+    else.
+    """
     if isinstance(x, (jax.Array, jax.core.Tracer)):
         return from_array(x)
     if isinstance(x, np.ndarray):
@@ -24,7 +26,8 @@ def value_of(x: Any) -> Value | None:
 
 
 def host_array(data: Any, dtype: np.dtype | None) -> np.ndarray:
-    """``data`` (numbers, nested sequences, tensors in them, NumPy) as a new NumPy array of ``dtype`` or the inferred one.
+    """``data`` (numbers, nested sequences, tensors in them, NumPy) as a new NumPy array of ``dtype`` or the inferred
+    one.
 
     Raises ValueError for ragged sequences and TypeError for what is no number, as torch.tensor does.
     """
@@ -76,7 +79,7 @@ def _ints(flat: list, dtype: np.dtype) -> np.ndarray:
 def _shape(data: Any) -> tuple[int, ...]:
     shape: list[int] = []
     while True:
-        if isinstance(data, Tensor) or (isinstance(data, np.ndarray)):
+        if isinstance(data, (Tensor, np.ndarray)):
             return (*shape, *data.shape)
         if isinstance(data, str) or not isinstance(data, Sequence):
             return tuple(shape)

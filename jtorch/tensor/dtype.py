@@ -114,8 +114,10 @@ def of_numpy(x: np.dtype) -> dtype:
     found = OF_NUMPY.get(np.dtype(x))
     if found is None:
         raise TypeError(
-            f"can't convert np.ndarray of type {np.dtype(x).type.__module__}.{np.dtype(x).type.__name__}. The only supported "
-            "types are: float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, "
+            f"can't convert np.ndarray of type {np.dtype(x).type.__module__}.{np.dtype(x).type.__name__}. The only "
+            "supported "
+            "types are: float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, "
+            "uint16, "
             "uint8, and bool."
         )
     return found

@@ -103,7 +103,8 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
         )
     if count > 0 and offset + count * np_dtype.itemsize > size:
         raise ValueError(
-            f"requested buffer length ({count} * {np_dtype.itemsize} bytes) after offset ({offset} bytes) must not be greater "
+            f"requested buffer length ({count} * {np_dtype.itemsize} bytes) after offset ({offset} bytes) must not be "
+            "greater "
             f"than actual buffer length ({size} bytes)"
         )
     if count < 0 and (size - offset) % np_dtype.itemsize:

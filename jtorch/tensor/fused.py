@@ -20,7 +20,8 @@ _ops: dict[tuple[str, Callable], Primitive] = {}
 def fused(name: str, fn: Callable, statics: Hashable, tensors: list[Tensor | None]) -> list[Tensor]:
     """Record ``fn(*arrays, statics)`` over all ``tensors`` (None stays None) as one operator, not differentiable.
 
-    ``fn`` is a pure function of JAX arrays that returns a tuple of arrays; ``statics`` is hashable and part of the cache key.
+    ``fn`` is a pure function of JAX arrays that returns a tuple of arrays; ``statics`` is hashable and part of the
+    cache key.
     """
     op = _ops.get((name, fn))
     if op is None:

@@ -63,7 +63,9 @@ def getitem(self: Tensor, index: Any) -> Tensor:
 
 
 def _index_values(base: Tensor, advanced: list) -> tuple[tuple, list[Value]]:
-    """The advanced part of an index as a spec entry and integer values; masks are computed to find their true places."""
+    """The advanced part of an index as a spec entry and integer values; masks are computed to find their true
+    places.
+    """
     device = base._v.aval.device
     entry: list[Any] = [LIST]
     values: list[Value] = []

@@ -222,7 +222,8 @@ def T_(self: Tensor) -> Tensor:
     """The dimensions reversed."""
     if self.ndim not in (0, 2):
         warnings.warn(
-            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an "
+            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will "
+            "throw an "
             "error in a future release. Consider `x.mT` to transpose batches of matrices or "
             "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.",
             UserWarning,
@@ -405,9 +406,8 @@ METHODS: dict[str, Callable] = {
     f.__name__.rstrip("_") if f.__name__ == "type_" else f.__name__: f
     for f in (
         to, cpu, cuda, type_, type_as, copy_, fill_, zero_, set_, resize_, contiguous, is_contiguous, stride,
-        storage_offset, retain_grad, register_hook, register_post_accumulate_grad_hook, untyped_storage, storage, data_ptr,
-        is_set_to, pin_memory,
-        is_pinned, is_shared, share_memory_, is_inference, dense_dim, sparse_dim, record_stream,
+        storage_offset, retain_grad, register_hook, register_post_accumulate_grad_hook, untyped_storage, storage,
+        data_ptr, is_set_to, pin_memory, is_pinned, is_shared, share_memory_, is_inference, dense_dim, sparse_dim, record_stream,
     )
 } | {"__dlpack__": dlpack, "__dlpack_device__": dlpack_device}  # fmt: skip
 METHODS |= {

@@ -1,7 +1,7 @@
 """Strides, as torch would have them: computed from a tensor's view chain when somebody asks.
 
-XLA decides how arrays lie in memory; torch's programs still ask whether a view is contiguous, and ``view`` refuses where
-torch refuses. Each view step maps (shape, strides, offset) to the next.
+XLA decides how arrays lie in memory; torch's programs still ask whether a view is contiguous, and ``view`` refuses
+where torch refuses. Each view step maps (shape, strides, offset) to the next.
 """
 
 from collections.abc import Callable

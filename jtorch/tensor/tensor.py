@@ -1,5 +1,6 @@
 """The Tensor: a handle on a value, with torch's attributes. Operators are added to the class from the op table."""
 
+import copy
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,8 +27,8 @@ class TensorMeta(type):
 class Tensor(metaclass=TensorMeta):
     """A multi-dimensional array of one dtype (https://docs.pytorch.org/docs/stable/tensors.html).
 
-    ``_v`` is the value it shows. A tensor that shares its storage with views of it has an ``_alias`` too, and then ``_v``
-    holds only as long as the storage's version is the one seen.
+    ``_v`` is the value it shows. A tensor that shares its storage with views of it has an ``_alias`` too, and then
+    ``_v`` holds only as long as the storage's version is the one seen.
     """
 
     _v: Value
@@ -212,7 +213,8 @@ class Tensor(metaclass=TensorMeta):
         if not on:
             if v.owner is None:
                 raise RuntimeError(
-                    "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
+                    "you can only change requires_grad flags of leaf variables. If you want to use a computed "
+                    "variable in a "
                     "subgraph that doesn't require differentiation use var_no_grad = var.detach()."
                 )
             self._ref = None
@@ -326,10 +328,7 @@ class Tensor(metaclass=TensorMeta):
     def _view(self, op: Any, spec: tuple, *, grad: bool = True) -> "Tensor":
         """A tensor that looks at this one's storage through one more step."""
         v = self._value
-        if op is DETACH:
-            made = alias_of(v)
-        else:
-            made = record(op, spec, (v,))
+        made = alias_of(v) if op is DETACH else record(op, spec, (v,))
         out = wrap(made)
         shared = self._shared()
         made.source = shared.storage.value
@@ -383,7 +382,8 @@ class Tensor(metaclass=TensorMeta):
                 )
             if not self.is_cpu:
                 raise TypeError(
-                    f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
+                    f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to "
+                    "host "
                     "memory first."
                 )
         if self._v.aval.dtype.kind == "V" or self.dtype.name.startswith(("bfloat16", "float8")):
@@ -472,22 +472,37 @@ class Tensor(metaclass=TensorMeta):
     def __deepcopy__(self, memo: dict) -> "Tensor":
         if not self.is_leaf:
             raise RuntimeError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. If "
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
+                "moment. If "
                 "you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage."
             )
         if id(self) in memo:
             return memo[id(self)]
-        out = type(self).__new__(type(self)) if type(self) is not Tensor else Tensor.__new__(Tensor)
+        out = object.__new__(type(self))
+        memo[id(self)] = out
         out._v = alias_of(self._value)
-        for key, value in self.__dict__.items():
-            if key not in ("_v", "_alias", "_ref", "_grad", "_hooks", "_post_accumulate"):
-                out.__dict__[key] = value
+        if (alias := self._alias) is not None:  # views that are copied together go on sharing
+            storage = memo.get(id(alias.storage))
+            if storage is None:
+                storage = memo[id(alias.storage)] = Storage(alias_of(alias.storage.value), 0)
+            out._v.source = storage.value
+            out._alias = Alias(storage, alias.steps)
+        for key, value in self._user_state().items():
+            out.__dict__[key] = copy.deepcopy(value, memo)
         if self.requires_grad:
             out.requires_grad = True
-        memo[id(self)] = out
         if self._grad is not None:
             out._grad = self._grad.__deepcopy__(memo)
         return out
+
+    def __copy__(self) -> "Tensor":
+        out = Tensor._make_subclass(type(self), self, self.requires_grad)
+        out.__dict__.update(self._user_state())
+        return out
+
+    def _user_state(self) -> dict[str, Any]:
+        """The attributes that the user gave it."""
+        return {name: value for name, value in self.__dict__.items() if name not in _INTERNAL}
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
         from jtorch.serialization.pickler import reduce_tensor
@@ -503,6 +518,9 @@ class Tensor(metaclass=TensorMeta):
         if require_grad:
             out.requires_grad = True
         return out
+
+
+_INTERNAL = frozenset(Tensor.__annotations__) | {"_post_accumulate"}
 
 
 # -- helpers on values
