@@ -135,7 +135,8 @@ class GradScaler:
         else:
             if not self._found:
                 raise AssertionError("No inf checks were recorded prior to update.")
-            found = sum(list(self._found.values())[1:], next(iter(self._found.values())))
+            first, *rest = self._found.values()
+            found: Any = sum(rest, first)  # type: ignore[call-overload]
             statics = (self._growth_factor, self._backoff_factor, self._growth_interval)
             scale, growth = fused("update_scale", _update, statics, [self._scale, self._growth, found])
             assign(self._scale, scale)  # type: ignore[arg-type]

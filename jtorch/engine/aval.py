@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from math import prod
+from typing import Any
 
 import jax
 import numpy as np
@@ -53,7 +54,7 @@ def aval(shape: tuple[int, ...], dtype: np.dtype, device: str, number: type | No
     return Aval(shape, np.dtype(dtype), device, number)
 
 
-_NUMBERS = {
+_NUMBERS: dict[Any, np.dtype] = {
     bool: np.dtype(np.bool_),
     int: np.dtype(np.int64),
     float: np.dtype(np.float64),
@@ -63,4 +64,4 @@ _NUMBERS = {
 
 def number_aval(value: bool | int | float | complex, device: str) -> Aval:
     """The aval of a Python number that enters a program as a runtime input."""
-    return aval((), _NUMBERS[type(value)], device, type(value))
+    return aval((), _NUMBERS[type(value)], device, type(value))  # type: ignore[arg-type]

@@ -34,7 +34,7 @@ class Plan(NamedTuple):
     dilation: int = 1
 
     @property
-    def count(self) -> int:
+    def windows(self) -> int:
         return len(self.starts)
 
     @property
@@ -50,7 +50,10 @@ class Plan(NamedTuple):
         """Whether the windows lie side by side from 0 on, within ``size`` elements."""
         kernel = self.kernel
         return (
-            self.dilation == 1 and self.stride() == kernel and int(self.starts[0]) == 0 and self.count * kernel <= size
+            self.dilation == 1
+            and self.stride() == kernel
+            and int(self.starts[0]) == 0
+            and self.windows * kernel <= size
         )
 
 
@@ -91,7 +94,7 @@ def _slices(x: Any, axis: int, plan: Plan, fill: Any) -> Iterator[tuple[Any, np.
             yield jnp.take(x, at, axis, mode="clip"), at, real
         else:
             start = int(at[0]) + max(before, 0)
-            yield lax.slice_in_dim(x, start, start + (plan.count - 1) * stride + 1, stride, axis), at, real
+            yield lax.slice_in_dim(x, start, start + (plan.windows - 1) * stride + 1, stride, axis), at, real
 
 
 def _along(values: np.ndarray, axis: int, ndim: int) -> np.ndarray:
@@ -126,7 +129,7 @@ def _argmax(x: Any, plans: Sequence[Plan]) -> tuple[Any, Any]:
                 better = value > best
                 if floats:
                     better |= value != value
-                best, place = jnp.where(better, value, best), jnp.where(better, here, place)
+                best, place = jnp.where(better, value, best), jnp.where(better, here, place)  # type: ignore[arg-type]
         x, where = best, place
     return x, where
 
@@ -138,8 +141,8 @@ def _pick(x: Any, where: Any, plans: Sequence[Plan]) -> Any:
     counts = where.shape[-n:]
     if all(p.tiles(s) for p, s in zip(plans, sizes, strict=True)):
         # side by side: each element belongs to at most one window, and asks whether it is its maximum
-        pairs = [d for p in plans for d in (p.count, p.kernel)]
-        inside = [slice(None)] * len(lead) + [slice(p.count * p.kernel) for p in plans]
+        pairs = [d for p in plans for d in (p.windows, p.kernel)]
+        inside = [slice(None)] * len(lead) + [slice(p.windows * p.kernel) for p in plans]
         places = np.arange(math.prod(sizes), dtype=np.int32).reshape(sizes)[tuple(inside[len(lead) :])].reshape(pairs)
         chosen = where.reshape(*lead, *[d for c in counts for d in (c, 1)]) == places
         axes = tuple(len(lead) + 2 * i + 1 for i in range(n))
@@ -241,7 +244,7 @@ def _plans(name: str, x: Any, box: dict[str, tuple[int, ...]], ceil_mode: bool) 
         _regular(s, k, t, p, d, ceil_mode)
         for s, k, t, p, d in zip(sizes, box["kernel_size"], box["stride"], box["padding"], dilation, strict=True)
     ]
-    counts = [p.count for p in plans]
+    counts = [p.windows for p in plans]
     if min(counts) < 1:
         if name == "max_pool1d":
             raise RuntimeError(f"max_pool1d() Invalid computed output size: {counts[0]}")
@@ -302,7 +305,7 @@ def _window_sums(x: Any, plans: Sequence[Plan]) -> Any:
     lead = x.ndim - len(plans)
     for i in reversed(range(len(plans))):
         plan, axis = plans[i], lead + i
-        if plan.count == 1 and plan.dilation == 1:
+        if plan.windows == 1 and plan.dilation == 1:
             start = max(int(plan.starts[0]), 0)
             stop = min(int(plan.starts[0]) + plan.kernel, x.shape[axis])
             x = lax.slice_in_dim(x, start, stop, axis=axis).sum(axis, keepdims=True)
@@ -430,7 +433,7 @@ def _adaptive_args(name: str, n: int, x: Any, output_size: Any) -> list[Plan]:
 
 
 def _empty(x: Any, plans: Sequence[Plan], dtype: Any = None) -> Any:
-    return jnp.zeros((*x.shape[: -len(plans)], *[p.count for p in plans]), dtype or x.dtype)
+    return jnp.zeros((*x.shape[: -len(plans)], *[p.windows for p in plans]), dtype or x.dtype)
 
 
 def _declare_adaptive(n: int) -> None:
@@ -439,13 +442,13 @@ def _declare_adaptive(n: int) -> None:
     @widened
     def average(self, output_size):
         plans = _adaptive_args(average_name, n, self, output_size)
-        if not all(p.count for p in plans):
+        if not all(p.windows for p in plans):
             return _empty(self, plans)
         return _average(self, plans, _outer([p.sizes for p in plans]))
 
     def maximum(self, output_size):
         plans = _adaptive_args(max_name, n, self, output_size)
-        if not all(p.count for p in plans):
+        if not all(p.windows for p in plans):
             return _empty(self, plans), _empty(self, plans, np.int64)
         out, where = _max_pool(self, plans)
         return out, where.astype(np.int64)

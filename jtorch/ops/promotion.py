@@ -45,11 +45,11 @@ def promote_types(a: np.dtype, b: np.dtype) -> np.dtype:
             return np.dtype(np.float32)
         return a if _FLOAT_RANK[a] > _FLOAT_RANK[b] else b
     if ca == cb == COMPLEX:
-        return max(a, b, key=lambda d: d.itemsize)
+        return a if a.itemsize >= b.itemsize else b
     low, high = (a, b) if ca < cb else (b, a)
     if max(ca, cb) == COMPLEX and min(ca, cb) == FLOAT and low in _FLOAT_RANK:
         wide = _COMPLEX_OF[_FLOAT_RANK[low]]
-        return max(high, wide, key=lambda d: d.itemsize)
+        return high if high.itemsize >= wide.itemsize else wide
     return high
 
 

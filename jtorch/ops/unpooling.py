@@ -50,7 +50,7 @@ def _fractional(n: int, x: Any, kernel: Ints, output: Ints, samples: Any) -> tup
                 best, place = value, here
             else:
                 better = (value > best) | (value != value)
-                best, place = jnp.where(better, value, best), jnp.where(better, here, place)
+                best, place = jnp.where(better, value, best), jnp.where(better, here, place)  # type: ignore[arg-type]
         x, where = best, place
     return x, where
 

@@ -36,6 +36,11 @@ def _type_error(op: str, name: str, kind: str, x: Any) -> Mismatch:
     return Mismatch(f"{op}(): argument '{name}' must be {kind}, not {type(x).__name__}")
 
 
+def _base(x: Any) -> Any:
+    """A number of a subclass as one of Python's own types."""
+    return next(k for k in NUMBERS if isinstance(x, k))(x)
+
+
 def tensor_arg(x: Any, name: str, op: str, like: Value | None = None) -> tuple[Any, Value | None]:
     """A tensor argument as (spec entry, value): a Tensor, a number, or a NumPy scalar."""
     if isinstance(x, Tensor):
@@ -45,7 +50,7 @@ def tensor_arg(x: Any, name: str, op: str, like: Value | None = None) -> tuple[A
     if isinstance(x, np.generic):
         return number(x.item()), None
     if isinstance(x, NUMBERS):
-        return number(next(k for k in NUMBERS if isinstance(x, k))(x)), None
+        return number(_base(x)), None
     made = value_of(x)
     if made is None:
         raise _type_error(op, name, "Tensor", x)
@@ -128,7 +133,7 @@ def scalar_arg(x: Any, name: str, op: str) -> Any:
             raise _type_error(op, name, "Number", x)
         return number(x.item())
     if isinstance(x, NUMBERS):
-        return number(next(k for k in NUMBERS if isinstance(x, k))(x))
+        return number(_base(x))
     raise _type_error(op, name, "Number", x)
 
 

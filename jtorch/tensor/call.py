@@ -141,11 +141,14 @@ def return_type(name: str, fields: tuple[str, ...]) -> Any:
     """The named tuple class of ``torch.return_types`` for an operator; None where the results have no names."""
     if not all(fields):
         return None
-    kind = namedtuple(name, fields)  # type: ignore[misc]
+    kind: Any = namedtuple(name, fields)  # type: ignore[misc]
+
+    def shown(self: tuple) -> str:
+        rows = [f"{f}={v!r}" for f, v in zip(fields, self, strict=True)]
+        return f"torch.return_types.{name}(\n" + ",\n".join(rows) + ")"
+
     kind.__module__ = "torch.return_types"
-    kind.__repr__ = lambda self: (  # type: ignore[method-assign]
-        f"torch.return_types.{name}(\n" + ",\n".join(f"{f}={v!r}" for f, v in zip(fields, self, strict=True)) + ")"
-    )
+    kind.__repr__ = shown  # type: ignore[method-assign, assignment]
     return kind
 
 

@@ -15,7 +15,7 @@ class device:
     __slots__ = ("type", "index", "_before")
 
     def __init__(self, type: Any = None, index: int | None = None, *, device: Any = None) -> None:
-        given = device if device is not None else type
+        given: Any = device if device is not None else type
         if isinstance(given, int) and not isinstance(given, bool):
             given, index = "cuda", given
         elif hasattr(given, "type"):

@@ -305,7 +305,7 @@ def _flatten(x: Any, shape: list[int], depth: int, flat: list, tensor: type) -> 
         raise RuntimeError("Could not infer dtype of NoneType")
     if nested or isinstance(x, (complex, np.complexfloating)):
         raise TypeError(f"'{name}' object cannot be interpreted as an integer")
-    flat.append(operator.index(x) if isinstance(x, tensor) else x)
+    flat.append(operator.index(x) if isinstance(x, tensor) else x)  # type: ignore[arg-type]
 
 
 def _as_index(x: np.ndarray) -> np.ndarray:

@@ -30,8 +30,8 @@ def _binary(method: Callable) -> Callable:
         except Mismatch:
             return NotImplemented
 
-    quick = getattr(method, "quick", None)
-    return apply if quick is None else call.fast(*quick, apply)
+    quick: Any = getattr(method, "quick", None)
+    return apply if quick is None else call.fast(quick[0], quick[1], apply)
 
 
 def _inplace_operator(name: str) -> Callable:
@@ -107,7 +107,7 @@ def _unflatten_as(cls: type) -> Callable:
     def unflatten(aux: tuple, children: tuple) -> Any:
         (array,) = children
         requires_grad, device = aux
-        out = object.__new__(cls)
+        out: Any = object.__new__(cls)
         if not hasattr(array, "dtype") or not hasattr(array, "shape"):  # JAX passes placeholders through
             out._v = Value(array, None, None, -1, False)  # type: ignore[arg-type]
             return out

@@ -394,7 +394,8 @@ def dlpack(self: Tensor, **kwargs: Any) -> Any:
 
 def dlpack_device(self: Tensor) -> Any:
     """The DLPack device."""
-    return jax.numpy.asarray(self._array()).__dlpack_device__()
+    array: Any = jax.numpy.asarray(self._array())
+    return array.__dlpack_device__()
 
 
 def from_host(array: np.ndarray) -> Tensor:

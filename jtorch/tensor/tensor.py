@@ -512,7 +512,7 @@ class Tensor(metaclass=TensorMeta):
     @staticmethod
     def _make_subclass(cls: type, data: "Tensor", require_grad: bool = False) -> Any:
         """A tensor of a subclass that shares ``data``'s storage, as a new leaf."""
-        out = object.__new__(cls)
+        out: Any = object.__new__(cls)
         shared = data.detach()
         out._v, out._alias = shared._v, shared._alias
         if require_grad:
