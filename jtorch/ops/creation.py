@@ -38,7 +38,7 @@ def _arange_size(start: Any, end: Any, step: Any, dtype: np.dtype) -> int:
     if dtype == np.int64 and category(dtype) == INT:
         start, end, step = int(start), int(end), int(step)
         if step == 0:
-            raise RuntimeError("step must be nonzero")
+            raise ValueError("step must be nonzero")
         return -(-(end - start) // step)
     return ceil((end - start) / step)
 
@@ -80,6 +80,29 @@ def arange(start, end, step, *, dtype):
     if category(dtype) == INT:
         return (int(start) + int(step) * jnp.arange(size, dtype=np.int64)).astype(dtype)
     return (float(start) + float(step) * jnp.arange(size, dtype=np.float64)).astype(dtype)
+
+
+def _range(xp: Any) -> Any:
+    def range(start: Any, end: Any, step: Any, *, dtype: Any) -> Any:
+        """Numbers from ``start`` to ``end``, which counts, ``step`` apart (torch.range)."""
+        dtype = config.default_dtype if dtype is None else np.dtype(dtype)
+        _no_bools("range", dtype)
+        _arange_size(start, end, step, dtype)
+        at = xp.arange(int((end - start) / step) + 1)
+        if category(dtype) == INT:
+            return (int(start) + int(step) * at).astype(dtype)
+        return (float(start) + float(step) * at.astype(np.float64)).astype(dtype)
+
+    return range
+
+
+range_ = op(
+    "range(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None) -> Tensor",
+    expose="",
+    host=_range(np),
+    static=("start", "end", "step"),
+    out=False,
+)(_range(jnp))
 
 
 # -- linspace and logspace

@@ -54,7 +54,11 @@ def _concatenated(tensors: Sequence[Any], dim: int) -> Any:
 
 
 @shape_op(
-    "cat(Tensor[] tensors, int dim=0) -> Tensor", promote="common", aliases="concat concatenate", autocast="promote"
+    "cat(Tensor[] tensors, int dim=0) -> Tensor",
+    promote="common",
+    expose="torch",
+    aliases="concat concatenate",
+    autocast="promote",
 )
 def cat(tensors, dim):
     """Tensors joined along a dimension (torch.cat). Raises RuntimeError where other sizes differ."""
@@ -63,7 +67,7 @@ def cat(tensors, dim):
     return _concatenated(tensors, dim)
 
 
-@shape_op("stack(Tensor[] tensors, int dim=0) -> Tensor", promote="common", autocast="promote")
+@shape_op("stack(Tensor[] tensors, int dim=0) -> Tensor", promote="common", expose="torch", autocast="promote")
 def stack(tensors, dim):
     """Tensors of equal shape joined along a new dimension (torch.stack)."""
     _some("stack", tensors)
@@ -287,7 +291,10 @@ def vander(x, N, increasing):  # noqa: N803
 
 
 @shape_op(
-    "combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor", grad_name="StackBackward0", out=False
+    "combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor",
+    expose="torch",
+    grad_name="StackBackward0",
+    out=False,
 )
 def combinations(self, r, with_replacement):
     """All ways to take ``r`` elements of a vector, as rows (torch.combinations)."""
@@ -349,13 +356,10 @@ def _pieces(schema: str, cut: Callable, **fields: Any) -> OpDef:
 
 
 for _schema, _cut, _grad in (
-    ("unsafe_split(Tensor self, int split_size, int dim=0)", lambda n, k, d: views.split_lengths(n, k), "UnsafeSplit"),
-    ("unsafe_chunk(Tensor self, int chunks, int dim=0)", lambda n, k, d: views.chunk_lengths(n, k), "UnsafeSplit"),
-    ("unsafe_split_with_sizes(Tensor self, int[] split_sizes, int dim=0)", views.given_lengths, "UnsafeSplitWithSizes"),
     ("split_copy(Tensor self, int split_size, int dim=0)", lambda n, k, d: views.split_lengths(n, k), "Split"),
     ("split_with_sizes_copy(Tensor self, int[] split_sizes, int dim=0)", views.given_lengths, "SplitWithSizes"),
 ):
-    _pieces(f"{_schema} -> Tensor[]", _cut, grad_name=f"{_grad}Backward0" + ("_copy" if "_copy" in _schema else ""))
+    _pieces(f"{_schema} -> Tensor[]", _cut, grad_name=f"{_grad}Backward0_copy")
 
 
 @shape_op(

@@ -394,6 +394,11 @@ def _piece(name: str) -> OpDef:
 
 
 split_piece, split_with_sizes_piece = _piece("split"), _piece("split_with_sizes")
+unsafe_split_piece, unsafe_split_with_sizes_piece = _piece("unsafe_split"), _piece("unsafe_split_with_sizes")
+
+
+PIECES = frozenset({"_split_piece", "_split_with_sizes_piece", "_unbind_piece"})
+"""The views that torch makes several of at once: autograd forbids to write to them in place."""
 
 
 def split_lengths(size: int, split_size: int) -> list[int]:
