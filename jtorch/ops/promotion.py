@@ -19,7 +19,7 @@ BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 HALF = np.dtype(np.float16)
 _SIGNED = [np.dtype(f"int{n}") for n in (8, 16, 32, 64)]
 _FLOAT_RANK = {HALF: 0, BFLOAT16: 0, np.dtype(np.float32): 1, np.dtype(np.float64): 2}
-_COMPLEX_OF = {0: np.dtype(np.complex64), 1: np.dtype(np.complex64), 2: np.dtype(np.complex128)}
+_COMPLEX_OF: dict[int, np.dtype] = {0: np.dtype(np.complex64), 1: np.dtype(np.complex64), 2: np.dtype(np.complex128)}
 
 
 @cache
