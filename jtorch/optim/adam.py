@@ -47,7 +47,7 @@ _RULE = Rule(
 
 
 class Adam(PlannedOptimizer):
-    """Steps along the mean of gradients over the root of the mean of their squares, both corrected for starting at zero.
+    """Steps along the mean of gradients over the root of the mean of their squares, corrected for starting at zero.
 
     ``amsgrad`` divides by the largest such root so far; ``decoupled_weight_decay`` makes it AdamW.
     """

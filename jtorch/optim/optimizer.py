@@ -37,7 +37,7 @@ def _register(hooks: OrderedDict, hook: Callable, prepend: bool = False) -> Remo
 
 
 def register_optimizer_step_pre_hook(hook: Callable) -> RemovableHandle:
-    """Call ``hook(optimizer, args, kwargs)`` before every step of any optimizer; it may return new ``(args, kwargs)``."""
+    """Call ``hook(optimizer, args, kwargs)`` before any optimizer's step; it may return new ``(args, kwargs)``."""
     return _register(_global_optimizer_pre_hooks, hook)
 
 
@@ -78,7 +78,7 @@ class Optimizer:
         if isinstance(params, Tensor):
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
-                + _typename(params)
+                + params.type()  # type: ignore[attr-defined]
             )
         self.state: defaultdict[Any, Any] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
@@ -190,7 +190,7 @@ class Optimizer:
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a parameter group: a dict with ``"params"`` and whatever options differ from the defaults.
 
-        Raises TypeError or ValueError for what is no leaf tensor, is in a group already, or is named where others are not.
+        Raises TypeError or ValueError for what is no leaf tensor, is in a group already, or is named as others are not.
         """
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
@@ -319,9 +319,5 @@ class Optimizer:
 
 
 def _typename(x: Any) -> str:
-    if isinstance(x, Tensor):
-        return (
-            "torch." + x.type().rsplit(".", 1)[-1] if type(x) is Tensor else f"{type(x).__module__}.{type(x).__name__}"
-        )
     name = type(x).__qualname__
     return name if type(x).__module__ == "builtins" else f"{type(x).__module__}.{name}"

@@ -71,8 +71,8 @@ class PlannedOptimizer(Optimizer):
             )
         if group.get("fused") and not p.is_floating_point():
             raise RuntimeError(
-                "`fused=True` requires all the params to be floating point Tensors of supported devices: ['mps', 'cuda', "
-                f"'xpu', 'hpu', 'cpu', 'mtia', 'privateuseone'] but {p.dtype} and {p.device.type}"
+                "`fused=True` requires all the params to be floating point Tensors of supported devices: "
+                f"['mps', 'cuda', 'xpu', 'hpu', 'cpu', 'mtia', 'privateuseone'] but {p.dtype} and {p.device.type}"
             )
 
     # -- state
@@ -132,7 +132,7 @@ def _copy(x: Tensor) -> Tensor:
 
 def _counter(value: Any, name: str, device: str, group: dict, counters: dict) -> Tensor:
     """A counter of a value, on a device; one tensor for all that are equal."""
-    kind = np.dtype(np.float32)
+    kind: Any = np.dtype(np.float32)
     if jtorch.get_default_dtype() is jtorch.float64 and not group.get("fused"):  # type: ignore[attr-defined]
         kind = np.dtype(np.float64)
     if isinstance(value, Tensor):

@@ -1,9 +1,9 @@
 """Update rules: pure functions over JAX arrays, and the one program that applies them to all parameters of a device.
 
-A rule is what optax calls a gradient transformation, cut along what costs: ``schedule`` computes the numbers of this step
-from the hyperparameters and counters, once for all parameters that share their counters, and in float64, as torch computes
-them in Python; ``update`` applies them to the elements of one parameter. Since torch multiplies weight decay into the
-parameter, an update gives the new parameter and not a difference.
+A rule is what optax calls a gradient transformation, cut along what costs: ``schedule`` computes the numbers of this
+step from the hyperparameters and counters, once for all parameters that share their counters, and in float64, as torch
+computes them in Python; ``update`` applies them to the elements of one parameter. Since torch multiplies weight decay
+into the parameter, an update gives the new parameter and not a difference.
 """
 
 from collections.abc import Callable
@@ -21,10 +21,10 @@ class Rule:
     """How a parameter and its state follow from a gradient.
 
     Arguments:
-        init: ``(param, group) -> {name: state}``, a NumPy array each; a float for a counter, which parameters that start
-            together share; None for a state that ``update`` makes in the first step. Called outside the program.
-        update: ``(p, g, s, h, f) -> (p, s)``: parameter, gradient, state, numbers and flags of the step to the new parameter
-            and the new state. float16 and bfloat16 come as float32, complex as real with one more dimension of size 2.
+        init: ``(param, group) -> {name: state}``, a NumPy array each; a float for a counter, which parameters that
+            start together share; None for a state that ``update`` makes in the first step. Called outside the program.
+        update: ``(p, g, s, h, f) -> (p, s)``: parameter, gradient, state, numbers and flags of the step to the new
+            parameter and state. float16 and bfloat16 come as float32, complex as real with one more dimension of size 2.
         numbers: names of the group's options that are inputs of the program.
         flags: names of those of which the program knows whether they are zero or false.
         constants: names of those that are part of the program.
@@ -114,7 +114,7 @@ def lerp(start: Any, end: Any, weight: Any) -> Any:
 class Layout(NamedTuple):
     """Where a group's arrays stand among those of the program, and what else the program knows of it.
 
-    A number stands at its place in the vector of numbers (from 0 on), or, given as a tensor, among the arrays (``~place``).
+    A number stands at its place in the vector of numbers, from 0 on, or, given as a tensor, among the arrays (``~place``).
     """
 
     apply: Callable
@@ -136,7 +136,7 @@ structure = lru_cache(maxsize=4096)(Structure)
 
 
 def program(*args: Any) -> tuple:
-    """``(numbers, found_inf, grad_scale, arrays..., structure)`` to the new values of the arrays at ``structure.results``.
+    """``(numbers, found_inf, grad_scale, arrays..., structure)`` to the new arrays at ``structure.results``.
 
     Where ``found_inf`` is not zero all stay as they were; gradients are divided by ``grad_scale``.
     """

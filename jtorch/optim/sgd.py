@@ -35,7 +35,7 @@ _RULE = Rule(
 
 
 class SGD(PlannedOptimizer):
-    """``p -= lr * b`` where ``b = momentum * b + (1 - dampening) * g``; with ``nesterov``, ``p -= lr * (g + momentum * b)``."""
+    """``p -= lr * b`` where ``b = momentum * b + (1 - dampening) * g``; nesterov: ``p -= lr * (g + momentum * b)``."""
 
     _rule = _RULE
     _late_options = {"nesterov": False, "maximize": False, "foreach": None, "differentiable": False, "fused": False}

@@ -49,7 +49,7 @@ def assign(tensor: Tensor, new: Tensor) -> None:
     v = new._v
     if tensor._alias is not None:
         _settle(tensor)
-    if tensor._alias is not None or (tensor.requires_grad and tensor._ref is None):
+    if tensor._alias is not None or (tensor._ref is None and tensor._v.requires_grad):
         tensor._write(v, keep_history=True)
         return
     old = tensor._v
