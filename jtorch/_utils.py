@@ -1,5 +1,7 @@
 """torch._utils: the functions that saved tensors are rebuilt by, under the names that files call them."""
 
+import sys
+import traceback
 from collections.abc import Sequence
 from math import prod
 from typing import Any
@@ -128,3 +130,34 @@ def _set_obj_state(obj: Any, state: Any) -> Any:
                 )
             obj.__dict__[name] = value
     return obj
+
+
+class KeyErrorMessage(str):
+    """The message of a KeyError, which shows its argument by ``repr``: this one reads as it is."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class ExceptionWrapper:
+    """The exception that is being handled, in a form that can go to another thread or process."""
+
+    def __init__(self, exc_info: Any = None, where: str = "in background") -> None:
+        info = exc_info or sys.exc_info()
+        self.exc_type = info[0]
+        self.exc_msg = "".join(traceback.format_exception(*info))
+        self.where = where
+
+    def reraise(self) -> None:
+        """Raise it again, of its own class, with the traceback of where it came from in its message.
+
+        RuntimeError takes the place of a class that cannot be made from a message alone.
+        """
+        text = f"Caught {self.exc_type.__name__} {self.where}.\nOriginal {self.exc_msg}"
+        if self.exc_type is KeyError:
+            text = KeyErrorMessage(text)
+        try:
+            error = self.exc_type(message=text) if getattr(self.exc_type, "message", None) else self.exc_type(text)
+        except Exception:
+            error = RuntimeError(text)
+        raise error

@@ -17,8 +17,6 @@ from jtorch.tensor.device import layout
 from jtorch.tensor.dtype import BY_NAME
 from jtorch.tensor.tensor import Tensor
 
-_INTERNAL = frozenset(Tensor.__annotations__) | {"_post_accumulate"}
-
 
 class Storages:
     """The storages met while pickling, numbered in order; tensors that share one get the same number."""
@@ -110,7 +108,7 @@ def reduce_tensor(t: Tensor, protocol: int = 2) -> tuple:
         rebuild, args = _utils._rebuild_tensor_v2, layout_args
     else:
         rebuild, args = _utils._rebuild_tensor_v3, (*layout_args, t.dtype)
-    state = python_state(t)
+    state = t._user_state()
     if state or type(t) is not Tensor:
         return _tensor._rebuild_from_type_v2, (rebuild, type(t), args, state)
     return rebuild, args
@@ -118,16 +116,11 @@ def reduce_tensor(t: Tensor, protocol: int = 2) -> tuple:
 
 def reduce_parameter(p: Any, protocol: int = 2) -> tuple:
     """What ``Parameter.__reduce_ex__`` returns."""
-    state = python_state(p)
+    state = p._user_state()
     args = (p.data, p.requires_grad, OrderedDict())
     if state:
         return _utils._rebuild_parameter_with_state, (*args, state)
     return _utils._rebuild_parameter, args
-
-
-def python_state(t: Tensor) -> dict[str, Any]:
-    """The attributes that the user gave a tensor."""
-    return {name: value for name, value in t.__dict__.items() if name not in _INTERNAL}
 
 
 def reduce_layout(x: layout) -> tuple:

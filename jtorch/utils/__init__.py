@@ -1,0 +1,5 @@
+"""torch.utils: data loading, checkpointing, hooks, DLPack."""
+
+from jtorch.utils import data, hooks
+
+__all__ = ["data", "hooks"]

@@ -1,0 +1,206 @@
+"""Iterating over a DataLoader with worker processes.
+
+Each worker has a queue of tasks, and all share one of results. Batches are handed out round robin and ``prefetch_factor``
+of them a worker are under way; what arrives too early waits here.
+"""
+
+import itertools
+import mmap
+import multiprocessing
+import queue
+import time
+from typing import Any
+
+from jtorch._utils import ExceptionWrapper
+from jtorch.engine import fork
+from jtorch.utils.data._utils.iterate import BaseIterator
+from jtorch.utils.data._utils.transfer import AREA_SIZE, unpack
+from jtorch.utils.data._utils.worker import Again, Ended, Job, work
+
+POLL_INTERVAL = 0.5  # seconds after which a dead worker is noticed
+JOIN_TIMEOUT = 5.0
+
+
+class _Worker:
+    """One worker process, seen from the program: its queue, the shared areas that are free, and how much it has to do."""
+
+    def __init__(self, number: int, context: Any, job: Job, results: Any, stop: Any, count: int) -> None:
+        self.number = number
+        self.tasks = context.Queue()
+        self.tasks.cancel_join_thread()
+        self.active = True  # has not come to the end of its iterable dataset
+        self.load = 0
+        forked = context.get_start_method() == "fork"
+        self.areas = [mmap.mmap(-1, AREA_SIZE) for _ in range(count)] if forked else []
+        self.free = list(range(len(self.areas)))
+        args = (job, number, self.areas, self.tasks, results, stop, forked)
+        self.process = context.Process(target=work, args=args, daemon=True)
+        if forked:
+            with fork.quietly():
+                self.process.start()
+        else:
+            self.process.start()
+
+    def send(self, number: int, indices: Any) -> int | None:
+        """Hand out a task; returns the area its batch will lie in."""
+        area = self.free.pop() if self.free else None
+        self.load += 1
+        self.tasks.put((number, area, indices))
+        return area
+
+
+class MultiProcessIterator(BaseIterator):
+    """One pass after another with the same worker processes; they end with it."""
+
+    _workers: list[_Worker] = []
+
+    def __init__(self, loader: Any) -> None:
+        super().__init__(loader)
+        self._prefetch_factor = loader.prefetch_factor
+        if not self._prefetch_factor:
+            raise AssertionError("prefetch_factor must be greater than 0 for MultiProcessingDataLoaderIter")
+        self._in_order = loader.in_order
+        self._persistent_workers = loader.persistent_workers
+        context = loader.multiprocessing_context or multiprocessing.get_context()
+        self._results = context.Queue()
+        self._stop = context.Event()
+        job = Job(
+            self._dataset, self._auto_collation, self._collate_fn, self._drop_last, self._base_seed,
+            loader.worker_init_fn, self._num_workers,
+        )  # fmt: skip
+        self._workers = []
+        for i in range(self._num_workers):
+            self._workers.append(_Worker(i, context, job, self._results, self._stop, self._prefetch_factor))
+        self._start(loader)
+
+    def reset(self, loader: Any) -> None:
+        """Begin another pass, with the same workers."""
+        for worker in self._workers:
+            worker.tasks.put(Again())
+        waiting = len(self._workers)
+        while waiting:
+            worker_id, number, answer = self._receive()
+            if isinstance(answer, Again):
+                waiting -= 1
+            else:  # of the last pass, which was not finished
+                self._release(worker_id, number)
+        self._start(loader)
+
+    def _start(self, loader: Any) -> None:
+        self._begin(loader)
+        self._sent = 0  # the number of the next task
+        self._given = 0  # the number of the next batch to give
+        self._under_way: dict[int, tuple[_Worker, int | None]] = {}  # by task: who has it, and where it will lie
+        self._arrived: dict[int, Any] = {}
+        self._turn = itertools.cycle(self._workers)
+        for worker in self._workers:
+            worker.active, worker.load = True, 0
+        for _ in range(self._prefetch_factor * self._num_workers):
+            self._send_next()
+
+    def _send_next(self) -> None:
+        """Hand out the next indices, if there are any and a worker to take them."""
+        if not any(worker.active for worker in self._workers):
+            return
+        try:
+            indices = next(self._sampler_iter)
+        except StopIteration:
+            return
+        total = self._prefetch_factor * self._num_workers
+        limit = total // sum(worker.active for worker in self._workers)
+        for _ in range(self._num_workers):
+            worker = next(self._turn)
+            if worker.active and (self._in_order or worker.load < limit):
+                break
+        else:
+            return
+        self._under_way[self._sent] = worker, worker.send(self._sent, indices)
+        self._sent += 1
+
+    def _next_data(self) -> Any:
+        while True:
+            if not self._under_way and not self._arrived:
+                if not self._persistent_workers:
+                    self._shut_down()
+                raise StopIteration
+            if self._in_order:
+                self._skip()
+                if self._given in self._arrived:
+                    return self._give(self._given)
+                if not self._under_way:
+                    continue
+            worker_id, number, answer = self._receive()
+            worker, area = self._under_way[number]
+            if isinstance(answer, Ended):
+                self._release(worker_id, number)
+                self._end(worker)
+                self._send_next()
+                continue
+            if not isinstance(answer, ExceptionWrapper):
+                answer = unpack(answer, worker.areas[area] if area is not None else None)
+            self._release(worker_id, number)
+            self._arrived[number] = answer
+            if not self._in_order:
+                return self._give(number)
+
+    def _skip(self) -> None:
+        """Go past the numbers of tasks that no batch will come for."""
+        while self._given < self._sent and self._given not in self._arrived and self._given not in self._under_way:
+            self._given += 1
+
+    def _give(self, number: int) -> Any:
+        data = self._arrived.pop(number)
+        self._given += self._in_order
+        self._send_next()
+        if isinstance(data, ExceptionWrapper):
+            data.reraise()
+        return data
+
+    def _release(self, worker_id: int, number: int) -> None:
+        worker, area = self._under_way.pop(number)
+        worker.load -= 1
+        if area is not None:
+            worker.free.append(area)
+
+    def _end(self, worker: _Worker) -> None:
+        """A worker's dataset has no more: what it still had to do falls away."""
+        worker.active = False
+        for number in [n for n, (owner, _) in self._under_way.items() if owner is worker]:
+            self._release(worker.number, number)
+
+    def _receive(self) -> tuple:
+        """The next message of a worker; RuntimeError where it does not come in time, or a worker has died."""
+        end = time.monotonic() + self._timeout if self._timeout else float("inf")
+        while True:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise RuntimeError(f"DataLoader timed out after {self._timeout} seconds")
+            try:
+                return self._results.get(timeout=min(POLL_INTERVAL, left))
+            except queue.Empty:
+                dead = [str(w.process.pid) for w in self._workers if not w.process.is_alive()]
+                if dead:
+                    self._shut_down()
+                    raise RuntimeError(f"DataLoader worker (pid(s) {', '.join(dead)}) exited unexpectedly") from None
+
+    def _shut_down(self) -> None:
+        workers, self._workers = self._workers, []
+        if not workers:
+            return
+        self._stop.set()
+        try:
+            for worker in workers:
+                worker.tasks.put(None)
+            for worker in workers:
+                worker.process.join(JOIN_TIMEOUT)
+                worker.tasks.close()
+        finally:
+            for worker in workers:
+                if worker.process.is_alive():
+                    worker.process.terminate()
+                    worker.process.join(JOIN_TIMEOUT)
+        self._results.cancel_join_thread()
+        self._results.close()
+
+    def __del__(self) -> None:
+        self._shut_down()
