@@ -50,8 +50,8 @@ def _channels_only(n: int) -> str:
 def _warn_of_dims(n: int, ndim: int) -> None:
     if ndim not in (n + 1, n + 2):
         warnings.warn(
-            f"dropout{n}d: Received a {ndim}-D input to dropout{n}d, which is deprecated and will result in an error in "
-            f"a future release. To retain the behavior and silence this warning, please use dropout instead. "
+            f"dropout{n}d: Received a {ndim}-D input to dropout{n}d, which is deprecated and will result in an error "
+            f"in a future release. To retain the behavior and silence this warning, please use dropout instead. "
             f"{_channels_only(n)}",
             stacklevel=3,
         )
@@ -75,8 +75,8 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
         warnings.warn(
             "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired "
             "- input is interpreted as shape (N, C, L), where C is the channel dim. This behavior will change in a "
-            "future release to interpret the input as one without a batch dimension, i.e. shape (C, H, W). To maintain the 1D "
-            "channel-wise dropout behavior, please switch to using dropout1d instead.",
+            "future release to interpret the input as one without a batch dimension, i.e. shape (C, H, W). To maintain "
+            "the 1D channel-wise dropout behavior, please switch to using dropout1d instead.",
             stacklevel=2,
         )
     return _of_channels(input, p, training, inplace)
