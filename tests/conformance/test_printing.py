@@ -11,7 +11,7 @@ import torch
 
 import jtorch
 from jtorch.tensor import printing
-from jtorch.tensor.tensor import tensor_from
+from tests.conformance.live import both
 
 RNG = np.random.default_rng(0)
 
@@ -67,15 +67,6 @@ VALUES = {
 }
 
 NP = {name: getattr(ml_dtypes, name) for name in ["bfloat16", *FLOAT8]}
-
-
-def both(array):
-    """The same tensor in both libraries."""
-    array = np.asarray(array)
-    if array.dtype.kind == "V" or hasattr(ml_dtypes, array.dtype.name):
-        bits = torch.from_numpy(array.view(f"uint{8 * array.itemsize}").copy())
-        return bits.view(getattr(torch, array.dtype.name)), tensor_from(array)
-    return torch.from_numpy(array.copy()), tensor_from(array)
 
 
 def make(values, shape, dtype):
