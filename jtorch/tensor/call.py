@@ -51,7 +51,7 @@ def fast(op: OpDef, spec: tuple, slow: Callable) -> Callable:
     time.
     """
 
-    def one(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def one(self: Any = _missing, *args: Any, **kwargs: Any) -> Any:
         if not args and not kwargs and isinstance(self, Tensor) and self._alias is None:
             a = self._v
             st = _local.state
@@ -70,9 +70,9 @@ def fast(op: OpDef, spec: tuple, slow: Callable) -> Callable:
                     out = _new(Tensor)
                     out._v = v
                     return out
-        return slow(self, *args, **kwargs)
+        return slow(**kwargs) if self is _missing else slow(self, *args, **kwargs)
 
-    def two(self: Any, other: Any = _missing, **kwargs: Any) -> Any:
+    def two(self: Any = _missing, other: Any = _missing, **kwargs: Any) -> Any:
         if not kwargs and isinstance(other, Tensor) and isinstance(self, Tensor):
             if self._alias is None and other._alias is None:
                 a = self._v
@@ -100,7 +100,8 @@ def fast(op: OpDef, spec: tuple, slow: Callable) -> Callable:
                         out._v = v
                         return out
             return slow(self, other)
-        return slow(self, **kwargs) if other is _missing else slow(self, other, **kwargs)
+        given = tuple(x for x in (self, other) if x is not _missing)
+        return slow(*given, **kwargs)
 
     made: Any = two if sum(p.is_tensor for p in op.schema.params) == 2 else one
     made.quick = (op, spec)
