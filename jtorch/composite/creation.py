@@ -211,7 +211,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple:
     sizes = [v.numel() for v in vectors]
     n = len(sizes)
     grids = [v.view([sizes[i] if k == i else 1 for k in range(n)]).expand(sizes) for i, v in enumerate(vectors)]
-    return tuple(g.transpose(0, 1) for g in (grids[1], grids[0], *grids[2:])) if swap else tuple(grids)
+    return (grids[1], grids[0], *grids[2:]) if swap else tuple(grids)
 
 
 @composite("torch")
