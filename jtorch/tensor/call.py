@@ -100,8 +100,9 @@ def fast(op: OpDef, spec: tuple, slow: Callable) -> Callable:
                         out._v = v
                         return out
             return slow(self, other)
-        given = tuple(x for x in (self, other) if x is not _missing)
-        return slow(*given, **kwargs)
+        if other is not _missing:
+            return slow(other=other, **kwargs) if self is _missing else slow(self, other, **kwargs)
+        return slow(**kwargs) if self is _missing else slow(self, **kwargs)
 
     made: Any = two if sum(p.is_tensor for p in op.schema.params) == 2 else one
     made.quick = (op, spec)
