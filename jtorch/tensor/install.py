@@ -8,7 +8,7 @@ import numpy as np
 
 from jtorch.engine.op import NUMBERS
 from jtorch.engine.value import Value, from_array
-from jtorch.tensor import call, factories, getitem, methods
+from jtorch.tensor import call, factories, getitem, methods, random
 from jtorch.tensor.bind import Mismatch, composites, namespace
 from jtorch.tensor.tensor import Tensor
 
@@ -46,7 +46,7 @@ def install() -> None:
     table = namespace("Tensor")
     for name, fn in table.items():
         setattr(Tensor, name, fn)
-    for name, fn in {**factories.METHODS, **methods.METHODS, **getitem.METHODS}.items():
+    for name, fn in {**factories.METHODS, **methods.METHODS, **getitem.METHODS, **random.METHODS}.items():
         setattr(Tensor, name, fn)
     for name, fn in methods.PROPERTIES.items():
         setattr(Tensor, name, property(fn))

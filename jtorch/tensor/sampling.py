@@ -1,0 +1,189 @@
+"""Drawing values: on the host for the CPU, inside the program for an accelerator; and what torch checks before."""
+
+import warnings
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from jtorch.engine.aval import aval
+from jtorch.engine.op import T, number
+from jtorch.engine.record import record
+from jtorch.engine.value import Value, from_array
+from jtorch.ops import random as ops
+from jtorch.ops.errors import c_type, scalar_type
+from jtorch.ops.promotion import COMPLEX, FLOAT, category
+from jtorch.ops.random import DIGITS, largest
+from jtorch.tensor import draws, strides
+from jtorch.tensor.generator import chosen, scopes
+from jtorch.tensor.tensor import Tensor, wrap
+
+
+def draw(
+    kind: str, shape: tuple, dtype: np.dtype, device: str, generator: Any, *numbers: Any, order: Any = None
+) -> Value:
+    """A value of random numbers of one kind, a function of :mod:`jtorch.tensor.draws`, with that function's numbers.
+
+    ``order`` are the dimensions from the outermost in memory to the innermost, where that is not their own order.
+    """
+    if device == "meta":
+        return Value(None, aval(shape, dtype, "meta"), None, -1, False)
+    if scopes.state is not None or device != "cpu":
+        return in_program(kind, (), (shape, dtype, *numbers), device, generator)
+    engine = chosen(generator, "cpu").mt
+    make = getattr(draws, kind)
+    if order is None:
+        return from_array(make(engine, prod(shape), dtype, *numbers).reshape(shape), "cpu")
+    flat = make(engine, prod(shape), dtype, *numbers).reshape([shape[d] for d in order])
+    return from_array(np.ascontiguousarray(flat.transpose(np.argsort(order))), "cpu")
+
+
+def permutation(n: int, dtype: np.dtype, device: str, generator: Any) -> Value:
+    """0 to n - 1 in random order."""
+    if device == "meta":
+        return Value(None, aval((n,), dtype, "meta"), None, -1, False)
+    if scopes.state is not None or device != "cpu":
+        return in_program("permutation", (), (n, dtype), device, generator)
+    return from_array(draws.permutation(chosen(generator, "cpu").mt, n, dtype), "cpu")
+
+
+def in_program(kind: str, inputs: tuple[Value, ...], statics: tuple, device: str, generator: Any) -> Value:
+    """Record a draw; the generator goes on from the state that it returns."""
+    op = ops.DRAWS[kind]
+    rest = zip(op.schema.params[1 + len(inputs) :], statics, strict=True)
+    spec = (T,) * (1 + len(inputs)) + tuple(number(x) if p.kind == "Scalar" else x for p, x in rest)
+    if scopes.state is not None:
+        made: Any = record(op, spec, (from_array(scopes.state, device), *inputs))
+        scopes.state = wrap(made[0])._array()
+        return made[1]
+    g = chosen(generator, device)
+    g.words, drawn = record(op, spec, (g.words, *inputs))
+    return drawn
+
+
+def memory_order(x: Tensor) -> tuple[int, ...] | None:
+    """The dimensions of a view from the outermost in memory to the innermost; None where that is their own order."""
+    if x._alias is None or not x._alias.steps or not x._aval().size:
+        return None
+    steps = strides.of(x)[0]
+    order = tuple(sorted(range(len(steps)), key=lambda d: -steps[d]))
+    return None if order == tuple(range(len(steps))) else order
+
+
+# -- what torch demands of a dtype and of the numbers
+
+
+def _kernel(name: str, dtype: np.dtype) -> NotImplementedError:
+    return NotImplementedError(f"\"{name}\" not implemented for '{scalar_type(dtype)}'")
+
+
+def _continuous(name: str, shown: str) -> RuntimeError:
+    return RuntimeError(
+        f"{name} distribution is a continuous probability distribution. dtype must be a floating point but you specified {shown}"
+    )
+
+
+def _no_wide_unsigned(name: str, dtype: np.dtype) -> None:
+    if category(dtype) == COMPLEX or (dtype.kind == "u" and dtype.itemsize > 1) or dtype.name.startswith("float8"):
+        raise _kernel(name, dtype)
+
+
+def _floating(dtype: np.dtype, categories: tuple, error: Exception) -> None:
+    if category(dtype) not in categories or dtype.name.startswith("float8"):
+        raise error
+
+
+def _uniform(dtype: np.dtype, low: float, high: float) -> None:
+    _floating(dtype, (FLOAT, COMPLEX), _kernel("check_uniform_bounds", dtype))
+    part = np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
+    most = float(ml_dtypes.finfo(part).max)
+    for name, x in (("from", low), ("to", high)):
+        if not -most <= x <= most:
+            raise RuntimeError(f"{name} is out of bounds for {c_type(part)}")
+    if low > high:
+        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}")
+    if high - low > most:
+        raise RuntimeError(
+            f"uniform_ expects to-from <= std::numeric_limits<{scalar_type(part)}>::max(), but found to={high:g} and "
+            f"from={low:g} which result in to-from to exceed the limit"
+        )
+
+
+def _normal(dtype: np.dtype, mean: float, std: float) -> None:
+    if not std >= 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
+    _floating(dtype, (FLOAT, COMPLEX), _kernel("normal_kernel_cpu", dtype))
+
+
+def _bernoulli(dtype: np.dtype, p: float) -> None:
+    if not 0 <= p <= 1:
+        raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
+    _no_wide_unsigned("bernoulli_scalar_cpu_", dtype)
+
+
+def _exponential(dtype: np.dtype, rate: float) -> None:
+    _floating(dtype, (FLOAT,), _continuous("Exponential", scalar_type(dtype)))
+    if not rate > 0:
+        raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={rate:g}")
+
+
+def _geometric(dtype: np.dtype, p: float) -> None:
+    if not 0 < p < 1:
+        raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
+    if dtype.kind == "b":
+        raise _kernel("geometric_cpu", dtype)
+    _no_wide_unsigned("geometric_cpu", dtype)
+
+
+def _cauchy(dtype: np.dtype, median: float, sigma: float) -> None:
+    if not sigma > 0:
+        raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
+    _floating(dtype, (FLOAT,), _continuous("Cauchy", c_type(dtype)))
+
+
+def _log_normal(dtype: np.dtype, mean: float, std: float) -> None:
+    if not std > 0:
+        raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
+    _floating(dtype, (FLOAT,), _kernel("log_normal_cpu", dtype))
+
+
+def _integers(dtype: np.dtype, low: int, last: int) -> None:
+    if category(dtype) == COMPLEX:
+        raise RuntimeError("check_random_bounds handles only integral, floating-point and boolean types")
+    whole = category(dtype) != FLOAT
+    info: Any = None if dtype.kind == "b" else np.iinfo(dtype) if whole else ml_dtypes.finfo(dtype)
+    least, most = (0, 1) if info is None else (info.min, info.max)
+    for name, x in (("from", low), ("to - 1", last)):
+        if not least <= x <= most:
+            raise RuntimeError(f"{name} is out of bounds for {c_type(dtype)}")
+        if not whole and abs(x) > largest(dtype):
+            digits = DIGITS[dtype]
+            warnings.warn(
+                f"{name} is out of bounds [-(2^{digits}), 2^{digits}]. Due to precision limitations {c_type(dtype)} can "
+                "support discrete uniform distribution only within this range. This warning will become an error in "
+                "version 1.7 release, please fix the code in advance",
+                UserWarning,
+                stacklevel=5,
+            )
+
+
+_CHECKS: dict[str, Callable] = {
+    "uniform": _uniform, "normal": _normal, "bernoulli": _bernoulli, "exponential": _exponential, "cauchy": _cauchy,
+    "geometric": _geometric, "log_normal": _log_normal, "integers": _integers,
+    "random": lambda dtype: _no_wide_unsigned("random_kernel_cpu", dtype),
+}  # fmt: skip
+
+
+def sample(kind: str, shape: tuple, dtype: np.dtype, device: str, generator: Any, *numbers: Any, **how: Any) -> Value:
+    """:func:`draw`, after torch's checks."""
+    _CHECKS[kind](dtype, *numbers)
+    return draw(kind, shape, dtype, device, generator, *numbers, **how)
+
+
+def bounds(low: int, high: int) -> tuple[int, int]:
+    """The first and the last of the integers in [low, high); raises RuntimeError where there is none."""
+    if low >= high:
+        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+    return low, high - 1
