@@ -72,8 +72,8 @@ def fast(op: OpDef, spec: tuple, slow: Callable) -> Callable:
                     return out
         return slow(**kwargs) if self is _missing else slow(self, *args, **kwargs)
 
-    def two(self: Any = _missing, other: Any = _missing, **kwargs: Any) -> Any:
-        if not kwargs and isinstance(other, Tensor) and isinstance(self, Tensor):
+    def two(self: Any = _missing, other: Any = _missing, *args: Any, **kwargs: Any) -> Any:
+        if not args and not kwargs and isinstance(other, Tensor) and isinstance(self, Tensor):
             if self._alias is None and other._alias is None:
                 a = self._v
                 b = other._v
@@ -101,7 +101,7 @@ def fast(op: OpDef, spec: tuple, slow: Callable) -> Callable:
                         return out
             return slow(self, other)
         if other is not _missing:
-            return slow(other=other, **kwargs) if self is _missing else slow(self, other, **kwargs)
+            return slow(other=other, **kwargs) if self is _missing else slow(self, other, *args, **kwargs)
         return slow(**kwargs) if self is _missing else slow(self, **kwargs)
 
     made: Any = two if sum(p.is_tensor for p in op.schema.params) == 2 else one
