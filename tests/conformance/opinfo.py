@@ -1,0 +1,199 @@
+"""Torch's own operator database, turned to jtorch: the operator under jtorch's name, its inputs as jtorch tensors."""
+
+import functools
+import operator
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch.testing._internal.common_methods_invocations import op_db
+
+import jtorch
+from tests.conformance.live import both
+
+warnings.filterwarnings("ignore")
+
+Op = Any
+DTYPES = (torch.float32, torch.float64, torch.int64, torch.bool, torch.complex64, torch.bfloat16)
+OPS: dict[str, Op] = {f"{o.name}.{o.variant_test_name}" if o.variant_test_name else o.name: o for o in op_db}
+SAMPLES = 12  # of each operator and dtype, spread over the database's
+
+
+# -- the operator
+
+
+class _Globals(dict):
+    """A function's globals with jtorch in the place of torch, and its module's own functions turned likewise."""
+
+    def __init__(self, original: dict) -> None:
+        super().__init__(original)
+        self["torch"] = jtorch
+        self["__builtins__"] = original["__builtins__"]
+
+    def __getitem__(self, name: str) -> Any:
+        return turned(super().__getitem__(name))
+
+
+@functools.cache
+def _globals(key: int, original: Any) -> _Globals:
+    return _Globals(original.value)
+
+
+class _Box:
+    """Makes a dict hashable by identity."""
+
+    def __init__(self, value: dict) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Box) and self.value is other.value
+
+
+def turned(x: Any) -> Any:
+    """A function or object of torch's as jtorch's of the same name; a Python function with jtorch as its torch."""
+    if x is torch:
+        return jtorch
+    if isinstance(x, types.FunctionType) and x.__module__.startswith("torch.testing"):
+        box = _Box(x.__globals__)
+        cells = tuple(types.CellType(turned(c.cell_contents)) for c in x.__closure__ or ())
+        made = types.FunctionType(x.__code__, _globals(id(x.__globals__), box), x.__name__, x.__defaults__, cells)
+        made.__kwdefaults__ = x.__kwdefaults__
+        return made
+    if isinstance(x, functools.partial):
+        return functools.partial(turned(x.func), *x.args, **x.keywords)
+    named = _BY_IDENTITY.get(id(x))
+    if named is not None:
+        return operator.attrgetter(named)(jtorch)
+    return convert(x)
+
+
+_NAMESPACES = ("", "nn.functional.", "linalg.", "fft.", "special.", "Tensor.", "signal.windows.", "masked.")
+_BY_IDENTITY: dict[int, str] = {}
+for _space in _NAMESPACES:
+    _module = operator.attrgetter(_space[:-1])(torch) if _space else torch
+    for _name in dir(_module):
+        _found = getattr(_module, _name)
+        if callable(_found) and not isinstance(_found, type):
+            _BY_IDENTITY.setdefault(id(_found), _space + _name)
+
+
+def function(op: Op) -> Callable:
+    """jtorch's form of an operator of the database; AttributeError where jtorch has none."""
+    named = _BY_IDENTITY.get(id(op.op))
+    if named is None:
+        try:
+            same = operator.attrgetter(op.name)(torch) is op.op
+        except AttributeError:
+            same = False
+        named = op.name if same else None
+    if named is not None:
+        return operator.attrgetter(named)(jtorch)
+    if op.name.startswith("__") or type(op.op).__name__ in ("method_descriptor", "wrapper_descriptor"):
+        return getattr(jtorch.Tensor, op.name)
+    if isinstance(op.op, types.FunctionType):
+        return turned(op.op)
+    raise AttributeError(f"jtorch has no {op.name}")
+
+
+# -- inputs and results
+
+
+def convert(x: Any) -> Any:
+    """An argument with jtorch's objects in the place of torch's."""
+    if isinstance(x, torch.Tensor):
+        return tensor(x)
+    if isinstance(x, torch.dtype):
+        return getattr(jtorch, str(x).removeprefix("torch."))
+    if isinstance(x, torch.device):
+        return jtorch.device(str(x))
+    if isinstance(x, torch.Size):
+        return jtorch.Size(x)
+    if isinstance(x, (torch.layout, torch.memory_format)):
+        return getattr(jtorch, str(x).removeprefix("torch."))
+    if isinstance(x, torch.Generator):
+        return jtorch.Generator()
+    if type(x) in (tuple, list):
+        return type(x)(convert(each) for each in x)
+    if type(x) is dict:
+        return {k: convert(v) for k, v in x.items()}
+    if isinstance(x, slice):
+        return slice(convert(x.start), convert(x.stop), convert(x.step))
+    return x
+
+
+def tensor(x: torch.Tensor) -> Any:
+    """A torch tensor as jtorch's; a leaf that requires a gradient where torch's does."""
+    plain = x.detach().resolve_conj().resolve_neg()
+    if x.layout != torch.strided:
+        raise NotImplementedError("jtorch has no sparse tensors")
+    if x.dtype == torch.bfloat16:
+        import ml_dtypes
+
+        made = both(plain.contiguous().view(torch.uint16).numpy().view(ml_dtypes.bfloat16))[1]
+    else:
+        made = both(plain.numpy())[1]
+    return made.requires_grad_(True) if x.requires_grad else made
+
+
+def back(x: Any) -> Any:
+    """A jtorch result with torch's objects, to compare."""
+    if isinstance(x, jtorch.Tensor):
+        plain = x.detach()
+        if x.dtype is jtorch.bfloat16:
+            return torch.from_numpy(np.array(plain._host("test")).view(np.uint16)).view(torch.bfloat16)
+        return torch.from_numpy(np.array(plain.numpy()))
+    if isinstance(x, jtorch.dtype):
+        return getattr(torch, str(x).removeprefix("torch."))
+    if isinstance(x, (tuple, list)):
+        return [back(each) for each in x]
+    return x
+
+
+def flat(x: Any) -> Iterator[Any]:
+    """The leaves of a result."""
+    if isinstance(x, (tuple, list)):
+        for each in x:
+            yield from flat(each)
+    else:
+        yield x
+
+
+def clone(x: Any) -> Any:
+    """A fresh copy of torch arguments."""
+    if isinstance(x, torch.Tensor):
+        return x.detach().clone().requires_grad_(x.requires_grad)
+    if type(x) in (tuple, list):
+        return type(x)(clone(each) for each in x)
+    if type(x) is dict:
+        return {k: clone(v) for k, v in x.items()}
+    return x
+
+
+def samples(op: Op, dtype: torch.dtype, grad: bool = False) -> list:
+    """Some of the database's inputs, from the first to the last; the same ones each time."""
+    torch.manual_seed(0)
+    every = [s for s in op.sample_inputs("cpu", dtype, requires_grad=grad) if not _is_sparse(s)]
+    if len(every) <= SAMPLES:
+        return every
+    return [every[round(i * (len(every) - 1) / (SAMPLES - 1))] for i in range(SAMPLES)]
+
+
+def _is_sparse(sample: Any) -> bool:
+    everything = flat([sample.input, list(sample.args), list(sample.kwargs.values())])
+    return any(isinstance(x, torch.Tensor) and x.layout != torch.strided for x in everything)
+
+
+def cases(wanted: Callable[[Op, torch.dtype], bool] = lambda op, dtype: True) -> list[tuple[str, Op, torch.dtype]]:
+    """Operator and dtype pairs as (id, operator, dtype)."""
+    return [
+        (f"{name}-{str(dtype).removeprefix('torch.')}", op, dtype)
+        for name, op in OPS.items()
+        for dtype in DTYPES
+        if dtype in op.supported_dtypes("cpu") and wanted(op, dtype)
+    ]

@@ -1,0 +1,240 @@
+"""Every operator of torch's own database: values, gradients, methods, in-place and ``out=`` forms, and errors."""
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from typing import Any
+
+import pytest
+import torch
+
+import jtorch
+from tests.conformance.opinfo import OPS, back, cases, clone, convert, flat, function, samples
+from tests.conformance.opinfo_gaps import GAPS
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def parametrize(kind: str, wanted: Any = lambda op, dtype: True) -> Any:
+    """One test an operator and dtype, expected to fail where the list of gaps has it."""
+    params = []
+    for name, op, dtype in cases(wanted):
+        reason = next((why for pattern, why in GAPS.items() if fnmatch(f"{kind}:{name}", pattern)), None)
+        marks = [] if reason is None else [pytest.mark.xfail(strict=True, reason=reason)]
+        params.append(pytest.param(op, dtype, id=name, marks=marks))
+    return pytest.mark.parametrize(("op", "dtype"), params)
+
+
+def compare(ours: Any, theirs: Any, dtype: torch.dtype, what: str) -> None:
+    """Values, dtypes, shapes and structure."""
+    ours, theirs = list(flat(back(ours))), list(flat(theirs))
+    assert len(ours) == len(theirs), f"{what}: {len(ours)} results, torch gives {len(theirs)}"
+    for mine, right in zip(ours, theirs, strict=True):
+        if isinstance(right, torch.Tensor):
+            tolerance: dict = {"rtol": 2e-5, "atol": 2e-5} if right.dtype in (torch.float32, torch.complex64) else {}
+            torch.testing.assert_close(
+                mine,
+                right.detach().resolve_conj().resolve_neg(),
+                equal_nan=True,
+                msg=lambda m: f"{what}: {m}",
+                **tolerance,
+            )
+        else:
+            assert mine == right or (mine != mine and right != right), f"{what}: {mine}, torch gives {right}"
+
+
+def describe(sample: Any) -> str:
+    def short(x: Any) -> Any:
+        if isinstance(x, torch.Tensor):
+            return f"{str(x.dtype).removeprefix('torch.')}{list(x.shape)}"
+        if isinstance(x, (list, tuple)):
+            return [short(i) for i in x]
+        return x
+
+    return f"input={short(sample.input)} args={short(list(sample.args))} kwargs={ {k: short(v) for k, v in sample.kwargs.items()} }"
+
+
+@contextlib.contextmanager
+def seeded() -> Iterator[None]:
+    """Both generators from the same seed."""
+    torch.manual_seed(1)
+    jtorch.manual_seed(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def both_ways(op: Any, run: Any, sample: Any) -> tuple[Any, Any]:
+    """What ``run`` gives with jtorch's function and with torch's, on equal inputs."""
+    with seeded():
+        theirs = run(op.op, clone(sample.input), clone(sample.args), clone(sample.kwargs))
+        ours = run(function(op), convert(sample.input), convert(sample.args), convert(sample.kwargs))
+    return ours, theirs
+
+
+@parametrize("forward")
+def test_forward(op: Any, dtype: torch.dtype) -> None:
+    """The results, and that the inputs are left as they were."""
+    for sample in samples(op, dtype):
+        what = describe(sample)
+        with seeded():
+            given = clone([sample.input, list(sample.args)])
+            theirs = op(given[0], *given[1], **clone(sample.kwargs))
+            mine = convert([sample.input, list(sample.args)])
+            ours = function(op)(mine[0], *mine[1], **convert(sample.kwargs))
+        compare(ours, theirs, dtype, what)
+        compare(mine, given, dtype, f"{what}: inputs afterwards")
+
+
+def _leaves(x: Any, kind: type) -> list:
+    if isinstance(x, kind):
+        return [x] if x.requires_grad else []
+    if isinstance(x, dict):
+        x = list(x.values())
+    return [leaf for each in x for leaf in _leaves(each, kind)] if isinstance(x, (list, tuple)) else []
+
+
+def _gradients(lib: Any, result: Any, leaves: list) -> list:
+    outs = [r for r in flat(result) if isinstance(r, lib.Tensor) and r.requires_grad]
+    if not outs:
+        return []
+    weights = [lib.ones_like(o) * (0.5 + 0.25 * i) for i, o in enumerate(outs)]
+    return [g for g in lib.autograd.grad(outs, leaves, weights, allow_unused=True)]
+
+
+@parametrize("gradient", lambda op, dtype: op.supports_autograd and dtype in (torch.float64, torch.complex64))
+def test_gradient(op: Any, dtype: torch.dtype) -> None:
+    """Gradients of all inputs that torch differentiates."""
+    for sample in samples(op, dtype, grad=True)[:6]:
+        with seeded():
+            given = clone([sample.input, list(sample.args), sample.kwargs])
+            theirs = op(given[0], *given[1], **given[2])
+            mine = convert([sample.input, list(sample.args), sample.kwargs])
+            ours = function(op)(mine[0], *mine[1], **mine[2])
+        wanted = _gradients(torch, theirs, _leaves(given, torch.Tensor))
+        got = _gradients(jtorch, ours, _leaves(mine, jtorch.Tensor))
+        assert len(got) == len(wanted), f"{describe(sample)}: {len(got)} gradients, torch gives {len(wanted)}"
+        for g, w in zip(got, wanted, strict=True):
+            if w is None or g is None:  # an input without influence: None and zeros say the same
+                assert (g is None or not g.any()) and (w is None or not w.any()), describe(sample)
+            else:
+                compare(g, w, dtype, f"{describe(sample)}: gradient")
+
+
+@parametrize("method", lambda op, dtype: op.method_variant is not None and dtype == torch.float32)
+def test_method(op: Any, dtype: torch.dtype) -> None:
+    """The Tensor method of the same name."""
+    name = op.method_variant.__name__
+    for sample in samples(op, dtype)[:4]:
+        with seeded():
+            theirs = op.method_variant(clone(sample.input), *clone(sample.args), **clone(sample.kwargs))
+            ours = getattr(jtorch.Tensor, name)(convert(sample.input), *convert(sample.args), **convert(sample.kwargs))
+        compare(ours, theirs, dtype, describe(sample))
+
+
+@parametrize("inplace", lambda op, dtype: op.inplace_variant is not None and dtype in (torch.float32, torch.int64))
+def test_inplace(op: Any, dtype: torch.dtype) -> None:
+    """``x.op_()``: the same object back, with the same elements; the same error where torch raises."""
+    name = op.inplace_variant.__name__
+    for sample in samples(op, dtype)[:6]:
+        if sample.broadcasts_input:
+            continue
+        with seeded():
+            given, mine = clone(sample.input), convert(sample.input)
+            try:
+                op.inplace_variant(given, *clone(sample.args), **clone(sample.kwargs))
+            except Exception as error:
+                with pytest.raises(type(error)):
+                    getattr(jtorch.Tensor, name)(mine, *convert(sample.args), **convert(sample.kwargs))
+                continue
+            returned = getattr(jtorch.Tensor, name)(mine, *convert(sample.args), **convert(sample.kwargs))
+        assert returned is mine
+        compare(mine, given, dtype, describe(sample))
+
+
+@parametrize(
+    "inplace_gradient",
+    lambda op, dtype: op.inplace_variant is not None and op.supports_inplace_autograd and dtype == torch.float64,
+)
+def test_inplace_gradient(op: Any, dtype: torch.dtype) -> None:
+    """Gradients through ``x.op_()``."""
+    name = op.inplace_variant.__name__
+    for sample in samples(op, dtype, grad=True)[:2]:
+        if sample.broadcasts_input:
+            continue
+        with seeded():
+            given = clone([sample.input, list(sample.args), sample.kwargs])
+            mine = convert([sample.input, list(sample.args), sample.kwargs])
+            try:
+                theirs = op.inplace_variant(given[0] * 1, *given[1], **given[2])
+            except RuntimeError as error:
+                with pytest.raises(type(error)):
+                    getattr(jtorch.Tensor, name)(mine[0] * 1, *mine[1], **mine[2])
+                continue
+            ours = getattr(jtorch.Tensor, name)(mine[0] * 1, *mine[1], **mine[2])
+        wanted = _gradients(torch, theirs, _leaves(given, torch.Tensor))
+        got = _gradients(jtorch, ours, _leaves(mine, jtorch.Tensor))
+        assert len(got) == len(wanted), describe(sample)
+        for g, w in zip(got, wanted, strict=True):
+            if w is None or g is None:
+                assert (g is None or not g.any()) and (w is None or not w.any()), describe(sample)
+            else:
+                compare(g, w, dtype, f"{describe(sample)}: gradient")
+
+
+@parametrize("out", lambda op, dtype: op.supports_out and dtype == torch.float32)
+def test_out(op: Any, dtype: torch.dtype) -> None:
+    """``out=`` tensors of the right shape are written, and come back."""
+    for sample in samples(op, dtype)[:3]:
+        with seeded():
+            theirs = op(clone(sample.input), *clone(sample.args), **clone(sample.kwargs))
+        several = isinstance(theirs, (tuple, list))
+        parts = list(theirs) if several else [theirs]
+        if not all(isinstance(p, torch.Tensor) for p in parts):
+            continue
+        mine = [convert(torch.zeros_like(p.detach().resolve_conj())) for p in parts]
+        target = tuple(mine) if several else mine[0]
+        with seeded():
+            returned = function(op)(
+                convert(sample.input), *convert(sample.args), **{**convert(sample.kwargs), "out": target}
+            )
+        compare(mine, parts, dtype, describe(sample))
+        assert all(a is b for a, b in zip(flat(returned), mine, strict=True)), describe(sample)
+
+
+_WITH_ERRORS = {name: op for name, op in OPS.items() if op.error_inputs_func is not None}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name,
+            marks=[
+                pytest.mark.xfail(strict=True, reason=why)
+                for pattern, why in GAPS.items()
+                if fnmatch(f"errors:{name}", pattern)
+            ],
+        )
+        for name in _WITH_ERRORS
+    ],
+)
+def test_errors(name: str) -> None:
+    """The database's wrong inputs raise what they raise in torch."""
+    op = _WITH_ERRORS[name]
+    torch.manual_seed(0)
+    for error in op.error_inputs("cpu"):
+        sample = error.sample_input
+        with seeded():
+            try:
+                op(clone(sample.input), *clone(sample.args), **clone(sample.kwargs))
+            except Exception as raised:
+                kind = type(raised)
+            else:
+                continue  # raises on another device only
+            with pytest.raises(kind):
+                made = function(op)(convert(sample.input), *convert(sample.args), **convert(sample.kwargs))
+                for each in flat(made):  # what only the data can tell is raised when it is looked at
+                    if isinstance(each, jtorch.Tensor):
+                        each.tolist()
