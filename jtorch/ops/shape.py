@@ -11,6 +11,7 @@ from jax import lax
 
 from jtorch.ops import views
 from jtorch.ops.dims import wrap_dim, wrap_dims
+from jtorch.ops.indices import fill_value
 from jtorch.ops.promotion import COMPLEX, FLOAT, category
 from jtorch.ops.table import TABLE, OpDef, op
 from jtorch.ops.views import on_host
@@ -311,6 +312,19 @@ def combinations(self, r, with_replacement):
 # -- copies
 
 
+def _filled(xp: Any) -> Callable:
+    def filled(self: Any, value: Any) -> Any:
+        """A number in ``self``'s shape and dtype."""
+        return xp.full(self.shape, fill_value(value, self), self.dtype)
+
+    return filled
+
+
+filled = op(
+    "_filled(Tensor self, Scalar value) -> Tensor", expose="", out=False, host=_filled(np), grad_name="FillBackward0"
+)(_filled(jnp))
+
+
 @op("clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor", host=lambda x, **_: np.array(x), out=False)
 def clone(self, *, memory_format=None):
     """A copy (torch.clone)."""
@@ -331,7 +345,7 @@ def _copy_variant(view: OpDef) -> None:
 
 
 _COPIED = (
-    "alias as_strided diagonal expand narrow permute select slice squeeze.dim squeeze.dims squeeze t transpose unfold "
+    "alias diagonal expand narrow permute select slice squeeze.dim squeeze.dims squeeze t transpose unfold "
     "unsqueeze view view.dtype"
 )
 for _name in _COPIED.split():

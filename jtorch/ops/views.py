@@ -561,7 +561,7 @@ def looked_up(x: Any, index: tuple) -> Any:
     return x[(*index, ...)] if on_host(x) else x.at[index].get(mode="promise_in_bounds")
 
 
-@view("as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)")
+@view("as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)", expose="")
 def as_strided(self, size, stride, storage_offset):
     """Elements of the flattened ``self`` at ``storage_offset`` plus multiples of ``stride`` (torch.as_strided).
 
