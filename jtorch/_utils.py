@@ -153,11 +153,15 @@ class ExceptionWrapper:
 
         RuntimeError takes the place of a class that cannot be made from a message alone.
         """
-        text = f"Caught {self.exc_type.__name__} {self.where}.\nOriginal {self.exc_msg}"
-        if self.exc_type is KeyError:
+        kind: Any = self.exc_type
+        text = f"Caught {kind.__name__} {self.where}.\nOriginal {self.exc_msg}"
+        if kind is KeyError:
             text = KeyErrorMessage(text)
         try:
-            error = self.exc_type(message=text) if getattr(self.exc_type, "message", None) else self.exc_type(text)
+            error = kind(message=text) if getattr(kind, "message", None) else kind(text)
         except Exception:
             error = RuntimeError(text)
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # the traceback holds this frame

@@ -6,10 +6,17 @@ import jax
 
 PLATFORMS = {"cpu": "cpu", "cuda": "cuda", "tpu": "tpu"}
 
+forked = False  # a forked process: see fork.py
+
 
 @cache
 def devices(kind: str) -> tuple[jax.Device, ...]:
-    """All JAX devices of a kind; empty where JAX has no such backend."""
+    """All JAX devices of a kind; empty where JAX has no such backend. Raises RuntimeError for accelerators after a fork."""
+    if forked and kind != "cpu":
+        raise RuntimeError(
+            f"Cannot re-initialize {kind.upper()} in forked subprocess. To use {kind.upper()} with multiprocessing, you must "
+            "use the 'spawn' start method"
+        )
     try:
         return tuple(jax.devices(PLATFORMS[kind]))
     except RuntimeError:

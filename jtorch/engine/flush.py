@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jtorch.engine import autograd, checks, config, report, trace
+from jtorch.engine import autograd, checks, config, devices, report, trace
 from jtorch.engine.devices import jax_device
 from jtorch.engine.op import NUMBERS
 from jtorch.engine.program import program
@@ -103,7 +103,7 @@ def _keep_graphs(tr: Trace) -> None:
         producers = producers or tr.cursor.producers()
         step = producers[i]
         if any(step.start in freed for freed in tr.consumed):  # type: ignore[union-attr]
-            found.append((v, autograd.node_class(autograd.Spent, step.op.grad_name)(step), i - step.start))  # type: ignore[arg-type, union-attr]
+            found.append((v, autograd.spent(step), i - step.start))  # type: ignore[arg-type, union-attr]
         else:
             node = autograd.node_of(v)
             found.append((v, node, autograd.node_output(v, node)))
@@ -119,6 +119,9 @@ def _run(tr: Trace, values: list[Value | None], cursor: trace.Node, why: str, ow
     held = _alive(values)
     alive = tuple([i for i in held if i not in leaves])
     if not alive and not checked:
+        return
+    if devices.forked:
+        _remotely(values, cursor, list(leaves), alive)
         return
     kept = set(held)
     device = tr.device
@@ -147,5 +150,14 @@ def _run(tr: Trace, values: list[Value | None], cursor: trace.Node, why: str, ow
         else:
             outs = ready.call(*args)
         report.flushed(why, cursor, ready, new, time.perf_counter() - began)
+    for i, out in zip(alive, outs, strict=True):
+        values[i].array = out  # type: ignore[union-attr]
+
+
+def _remotely(values: list[Value | None], cursor: trace.Node, leaves: list[int], alive: tuple[int, ...]) -> None:
+    """The same in a forked process, which cannot use XLA."""
+    from jtorch.engine import remote
+
+    outs = remote.run(cursor, alive, [values[i].array for i in leaves])  # type: ignore[union-attr]
     for i, out in zip(alive, outs, strict=True):
         values[i].array = out  # type: ignore[union-attr]

@@ -7,6 +7,7 @@ of them a worker are under way; what arrives too early waits here.
 import itertools
 import mmap
 import multiprocessing
+import os
 import queue
 import time
 from typing import Any
@@ -61,6 +62,7 @@ class MultiProcessIterator(BaseIterator):
             raise AssertionError("prefetch_factor must be greater than 0 for MultiProcessingDataLoaderIter")
         self._in_order = loader.in_order
         self._persistent_workers = loader.persistent_workers
+        self._pid = os.getpid()
         context = loader.multiprocessing_context or multiprocessing.get_context()
         self._results = context.Queue()
         self._stop = context.Event()
@@ -185,7 +187,7 @@ class MultiProcessIterator(BaseIterator):
 
     def _shut_down(self) -> None:
         workers, self._workers = self._workers, []
-        if not workers:
+        if not workers or self._pid != os.getpid():  # a forked worker has a copy of this object, and no say
             return
         self._stop.set()
         try:

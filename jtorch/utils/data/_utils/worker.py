@@ -3,6 +3,7 @@
 import multiprocessing
 import queue
 import random
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +13,12 @@ import numpy as np
 import jtorch
 from jtorch._utils import ExceptionWrapper
 from jtorch.engine import fork
+from jtorch.tensor import call, storage, tensor
 from jtorch.utils.data._utils.fetch import create_fetcher
 from jtorch.utils.data._utils.transfer import pack
 from jtorch.utils.data.dataset import IterableDataset
 
-CHECK_INTERVAL = 5.0  # seconds between looks whether the other side is alive
+CHECK_INTERVAL = 1.0  # seconds between looks whether the program is still there, and wants it
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,9 @@ def work(job: Job, worker_id: int, areas: list, tasks: Any, results: Any, stop: 
     """
     try:
         fork.in_worker(forked)
+        if forked:
+            for module in (call, storage, tensor):
+                module.HOST_LIMIT = sys.maxsize  # NumPy does what it can, of whatever size
         _seed(job.base_seed, worker_id)
         global _worker_info
         _worker_info = WorkerInfo(worker_id, job.num_workers, job.base_seed + worker_id, job.dataset)
@@ -108,7 +113,7 @@ def _serve(job: Job, worker_id: int, areas: list, tasks: Any, results: Any, stop
         try:
             task = tasks.get(timeout=CHECK_INTERVAL)
         except queue.Empty:
-            if parent is not None and not parent.is_alive():
+            if stop.is_set() or (parent is not None and not parent.is_alive()):
                 return
             continue
         if task is None:
