@@ -1,5 +1,6 @@
 """Counting elements in bins: histc, histogram, bincount."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,29 @@ def histogram_between(self, bins, *, weight, density):
             f"{bins.ndim} dimensions in the bins tensor for dimension 0"
         )
     return _histogram(self, bins.astype(self.dtype), weight, density)
+
+
+@shape_op(
+    "_histogramdd(Tensor self, Tensor[] edges, *, Tensor? weight=None, bool density=False) -> Tensor",
+    expose="",
+    differentiable=False,
+)
+def histogramdd(self, edges, *, weight, density):
+    """The rows of (N, D) points counted, or their weights summed, in the cells between D vectors of edges."""
+    xp = space(self)
+    shape = tuple(e.shape[0] - 1 for e in edges)
+    inside, place = xp.ones(self.shape[0], np.bool_), xp.zeros(self.shape[0], np.int64)
+    for d, (e, bins) in enumerate(zip(edges, shape, strict=True)):
+        x = self[:, d]
+        inside = inside & (x >= e[0]) & (x <= e[-1])
+        place = place * bins + xp.clip(_bisected(e, x, True) - 1, 0, bins - 1)
+    weight = xp.ones((), self.dtype) if weight is None else weight.reshape(-1)
+    hist = _counted(place, inside, weight, prod(shape), self.dtype).reshape(shape)
+    if density:
+        hist = hist / hist.sum()
+        for d, e in enumerate(edges):
+            hist = hist / (e[1:] - e[:-1]).reshape([-1 if k == d else 1 for k in range(len(shape))])
+    return hist
 
 
 # -- non-negative integers
