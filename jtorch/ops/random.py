@@ -1,10 +1,11 @@
 """Random draws inside a program, from a JAX key: how an accelerator's generator works.
 
 A generator's state is four words of 32 bits: a seed and an offset, as torch's CUDA generators have. Each operator takes
-the state and returns the one that follows, with the draw; so seeds and offsets are inputs of a program, never constants.
+the state and returns the one that follows, and the draw; so seeds and offsets are inputs of a program, never constants.
 """
 
 from collections.abc import Callable
+from math import sqrt
 from typing import Any
 
 import jax
@@ -38,7 +39,7 @@ def _following(state: Any) -> Any:
 
 
 def _draw(params: str, **options: Any) -> Callable[[Callable], OpDef]:
-    """Declare ``fn(key, ...)`` as an operator ``(state, ...) -> (next state, draw)`` under its own name in ``DRAWS``."""
+    """Make ``fn(key, ...)`` an operator ``(state, ...) -> (next state, draw)`` under its own name in ``DRAWS``."""
 
     def declare(fn: Callable) -> OpDef:
         def draw(state: Any, *args: Any) -> tuple[Any, Any]:
@@ -204,8 +205,7 @@ def _bad_probabilities(u: Any, p: Any) -> list:
         (
             ~((p >= 0) & (p <= 1)).all(),
             RuntimeError,
-            "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message be improved?  If so, "
-            "please report an enhancement request to PyTorch.)",
+            "Expected p_in >= 0 && p_in <= 1 to be true, but got false.",
         )
     ]
 
@@ -233,3 +233,52 @@ def normal_of(noise, mean, std):
     """Normals from standard ones; the gradient is zero, as torch has it."""
     mean, std = jax.lax.stop_gradient((mean, std))
     return ((noise * std).astype(noise.dtype) + mean).astype(noise.dtype)
+
+
+def _dropped(xp: Any) -> Callable:
+    def fn(self: Any, mask: Any, keep: float) -> Any:
+        one = np.ones((), self.dtype)
+        return self * xp.where(mask, one / one.dtype.type(keep), np.zeros((), self.dtype))
+
+    return fn
+
+
+def _alpha_dropped(xp: Any) -> Callable:
+    def fn(self: Any, mask: Any, p: float) -> Any:
+        kind = self.dtype.type
+        scale = 1 / sqrt((_ALPHA * _ALPHA * p + 1) * (1 - p))
+        lift = kind(_ALPHA * scale * p)
+        shift = xp.where(mask, lift, kind(kind(-_ALPHA * scale) + lift))
+        return self * xp.where(mask, kind(scale), kind(0)) + shift
+
+    return fn
+
+
+_ALPHA = 1.7580993408473766  # of SELU: what its activations approach from above, negated
+
+
+@op(
+    "_dropout(Tensor self, Tensor mask, float keep) -> Tensor",
+    expose="", out=False, host=_dropped(np), saves="mask", grad_name="MulBackward0",
+)  # fmt: skip
+def dropout(self, mask, keep):
+    """The elements where a bool mask (broadcast) holds, divided by ``keep``; zeros elsewhere."""
+    return _dropped(jnp)(self, mask, keep)
+
+
+@op(
+    "_alpha_dropout(Tensor self, Tensor mask, float p) -> Tensor",
+    expose="", out=False, host=_alpha_dropped(np), saves="mask", grad_name="AddBackward0",
+)  # fmt: skip
+def alpha_dropout(self, mask, p):
+    """The elements where a mask holds, SELU's limit elsewhere, scaled and shifted to keep mean and variance."""
+    return _alpha_dropped(jnp)(self, mask, p)
+
+
+@op(
+    "_rrelu(Tensor self, Tensor noise) -> Tensor", expose="", out=False, saves="self noise",
+    grad_name="RreluWithNoiseBackward0", host=lambda x, noise: np.where(x <= 0, x * noise, x),
+)  # fmt: skip
+def rrelu(self, noise):
+    """``self`` where it is positive, times ``noise`` elsewhere."""
+    return jnp.where(self <= 0, self * noise, self)

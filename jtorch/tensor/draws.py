@@ -1,7 +1,7 @@
 """What torch makes of the Mersenne Twister's numbers, in NumPy: each function returns ``n`` draws as a flat array.
 
-They consume the engine as torch's CPU kernels do, so that one seed gives one stream in both. ``normal`` fills 16 numbers
-and more by blocks, fewer of them one by one, which torch does too.
+They take from the engine what torch's CPU kernels take and do the same arithmetic, so that one seed gives one stream in
+both, to the last bit.
 """
 
 import math
@@ -95,7 +95,7 @@ def normal_scattered(m: Mt19937, n: int, dtype: np.dtype, mean: float = 0.0, std
     """Normal, one by one: what torch does where memory is not contiguous."""
     if dtype.kind == "c":
         return normal(m, n, dtype, mean, std)
-    return _narrowed(_fma(normal_few(m, n), std, mean), dtype)
+    return narrowed(_fma(normal_few(m, n), std, mean), dtype)
 
 
 def _wide_blocks(u: np.ndarray, mean: float, std: float) -> np.ndarray:
@@ -182,7 +182,7 @@ def bernoulli(m: Mt19937, n: int, dtype: np.dtype, p: float) -> np.ndarray:
 
 def exponential(m: Mt19937, n: int, dtype: np.dtype, rate: float = 1.0) -> np.ndarray:
     """Exponential with the given rate."""
-    return _narrowed(-1.0 / rate * _exact("log1p", -_unit(m, n, _f64), dtype), dtype)
+    return narrowed(-1.0 / rate * _exact("log1p", -_unit(m, n, _f64), dtype), dtype)
 
 
 def geometric(m: Mt19937, n: int, dtype: np.dtype, p: float) -> np.ndarray:
@@ -194,12 +194,12 @@ def geometric(m: Mt19937, n: int, dtype: np.dtype, p: float) -> np.ndarray:
 def cauchy(m: Mt19937, n: int, dtype: np.dtype, median: float = 0.0, sigma: float = 1.0) -> np.ndarray:
     """Cauchy."""
     tangent = _exact("tan", np.pi * (_unit(m, n, _f64) - 0.5), dtype)
-    return _narrowed(_fma(tangent, sigma, median), dtype)
+    return narrowed(_fma(tangent, sigma, median), dtype)
 
 
 def log_normal(m: Mt19937, n: int, dtype: np.dtype, mean: float = 1.0, std: float = 2.0) -> np.ndarray:
     """The exponential of normals drawn one by one."""
-    return _narrowed(_exact("exp", _fma(normal_few(m, n), std, mean), dtype), dtype)
+    return narrowed(_exact("exp", _fma(normal_few(m, n), std, mean), dtype), dtype)
 
 
 def _exact(name: str, x: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -207,6 +207,6 @@ def _exact(name: str, x: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return _libm(name, x) if dtype == _f64 else getattr(np, name)(x)
 
 
-def _narrowed(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def narrowed(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """float64 in another dtype, by way of float32."""
     return x if dtype == _f64 else x.astype(_f32).astype(dtype, copy=False)

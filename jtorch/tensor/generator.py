@@ -129,6 +129,13 @@ class Generator:
             raise NotImplementedError("graphsafe_set_state is not supported in this Generator")
         self._seed, self.words = state._seed, state.words
 
+    def assume(self, other: "Generator") -> None:
+        """Go on from the state of another generator of the device (jtorch's own; for :func:`torch.random.fork_rng`)."""
+        if self.mt is not None:
+            self.mt = other.mt
+        else:
+            self.graphsafe_set_state(other)
+
     def __reduce__(self) -> tuple:
         return _restored, (str(self.device), self.get_state())
 
@@ -170,7 +177,7 @@ def generator_of(device: str) -> Generator:
 
 
 def seed_accelerator(seed: int, index: int | None) -> None:
-    """Seed the default generator of GPU ``index``, or (None) those of all accelerators, whether or not there are any."""
+    """Seed the default generator of GPU ``index``, or (None) those of all accelerators, there or not."""
     global _accelerator_seed
     if index is not None:
         generator_of(f"cuda:{index}").manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Torch's random functions and the Tensor methods that draw (https://docs.pytorch.org/docs/stable/torch.html#random-sampling).
+"""Torch's random functions and the Tensor methods that draw (docs.pytorch.org/docs/stable/torch.html#random-sampling).
 
 On the CPU numbers are drawn at once, as torch draws them, and enter a program as data. On an accelerator they are drawn
 inside the program.
@@ -14,8 +14,8 @@ from jtorch.engine import config
 from jtorch.ops.errors import scalar_type, unsupported
 from jtorch.ops.promotion import COMPLEX, FLOAT, category
 from jtorch.ops.random import largest
-from jtorch.tensor import call
-from jtorch.tensor.bind import float_arg, int_arg
+from jtorch.tensor import call, variates
+from jtorch.tensor.bind import int_arg
 from jtorch.tensor.device import engine_name
 from jtorch.tensor.dtype import to_numpy_dtype
 from jtorch.tensor.factories import sizes
@@ -25,7 +25,16 @@ from jtorch.tensor.generator import (
     default_generator,
     seed_accelerator,
 )  # fmt: skip
-from jtorch.tensor.sampling import bounds, memory_order, permutation, sample
+from jtorch.tensor.sampling import (
+    bounds,
+    checked_generator,
+    fill,
+    floats,
+    made,
+    made_like,
+    mismatch,
+    permutation,
+)
 from jtorch.tensor.tensor import Tensor, wrap
 
 # -- seeds and states
@@ -62,15 +71,7 @@ def set_rng_state(new_state: Tensor) -> None:
     default_generator.set_state(new_state)
 
 
-# -- arguments
-
-
-def _mismatch(name: str, args: tuple, kwargs: dict, *forms: str) -> TypeError:
-    shown = ", ".join([type(a).__name__ for a in args] + [f"{k}={type(v).__name__}" for k, v in kwargs.items()])
-    listed = "".join(f"\n * ({form}, *, ...)" for form in forms)
-    return TypeError(
-        f"{name}() received an invalid combination of arguments - got ({shown}), but expected one of:{listed}"
-    )
+# -- factory functions
 
 
 def _shape(name: str, size: tuple) -> tuple[int, ...]:
@@ -81,63 +82,22 @@ def _shape(name: str, size: tuple) -> tuple[int, ...]:
             if given is size:
                 raise TypeError(f"{name}(): argument 'size' (position 1) must be tuple of ints, not {type(x).__name__}")
             raise TypeError(
-                f"{name}(): argument 'size' failed to unpack the object at pos {i + 1} with error \"type must be tuple of "
-                f'ints,but got {type(x).__name__}"'
+                f"{name}(): argument 'size' failed to unpack the object at pos {i + 1} with error "
+                f'"type must be tuple of ints,but got {type(x).__name__}"'
             )
     return sizes((given,))
-
-
-def _checked_generator(name: str, generator: Any) -> Any:
-    if generator is not None and not isinstance(generator, Generator):
-        raise TypeError(f"{name}(): argument 'generator' must be torch.Generator, not {type(generator).__name__}")
-    return generator
-
-
-def _numbers(name: str, defaults: dict[str, float], args: tuple, kwargs: dict) -> list[float]:
-    """Float arguments by position or by name."""
-    if len(args) > len(defaults):
-        raise TypeError(f"{name}() takes from 0 to {len(defaults)} positional arguments but {len(args)} were given")
-    given = dict(zip(defaults, args, strict=False))
-    for key, value in kwargs.items():
-        if key not in defaults or key in given:
-            raise TypeError(f"{name}() got an unexpected keyword argument '{key}'")
-        given[key] = value
-    missing = [key for key, value in defaults.items() if value is None and key not in given]
-    if missing:
-        raise TypeError(f'{name}() missing 1 required positional arguments: "{missing[0]}"')
-    return [float_arg(given[key], key, name) if key in given else value for key, value in defaults.items()]
-
-
-def _made(
-    name: str, kind: str, shape: tuple, numbers: tuple, default: Any, *, generator: Any = None, out: Any = None,
-    dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False, requires_grad: bool = False,
-) -> Tensor:  # fmt: skip
-    """A tensor of draws with the options of torch's factory functions; ``default`` is the dtype where none is given."""
-    _checked_generator(name, generator)
-    np_dtype = default if dtype is None else to_numpy_dtype(dtype)
-    if out is None:
-        made = wrap(sample(kind, shape, np_dtype, engine_name(device), generator, *numbers))
-        return made.requires_grad_(requires_grad) if requires_grad else made
-    if not isinstance(out, Tensor):
-        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
-    have = out._aval()
-    if dtype is not None and np_dtype != have.dtype:
-        raise RuntimeError(
-            f"dtype {scalar_type(np_dtype)} does not match dtype of out parameter ({scalar_type(have.dtype)})"
-        )
-    return call.write_out(out, wrap(sample(kind, shape, have.dtype, have.device, generator, *numbers)), name)
 
 
 def _factory(name: str, kind: str, doc: str) -> Callable:
     def make(*size: Any, **options: Any) -> Tensor:
         if "size" in options:
             if size:
-                raise _mismatch(name, size, options, "tuple of ints size")
+                raise mismatch(name, size, options, "tuple of ints size")
             size = (options.pop("size"),)
         elif not size:
-            raise _mismatch(name, size, options, "tuple of ints size")
+            raise mismatch(name, size, options, "tuple of ints size")
         numbers = (0.0, 1.0)  # bounds, or mean and standard deviation
-        return _made(name, kind, _shape(name, size), numbers, config.default_dtype, **options)
+        return made(name, kind, _shape(name, size), numbers, config.default_dtype, **options)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = doc
@@ -157,18 +117,18 @@ def randint(*args: Any, **options: Any) -> Tensor:
 
     Raises RuntimeError for an empty range or one that the dtype cannot hold (torch.randint).
     """
-    given = {k: options.pop(k) for k in ("low", "high", "size") if k in options}
+    given: dict[str, Any] = {k: options.pop(k) for k in ("low", "high", "size") if k in options}
     rest = [k for k in ("low", "high", "size") if k not in given]
     if len(args) < len(rest) and rest[0] == "low":
         rest = rest[1:]
     if len(args) != len(rest):
-        raise _mismatch("randint", args, given, "int high, tuple of ints size", "int low, int high, tuple of ints size")
+        raise mismatch("randint", args, given, "int high, tuple of ints size", "int low, int high, tuple of ints size")
     given.update(zip(rest, args, strict=True))
     if not isinstance(given["size"], (tuple, list, Tensor, np.ndarray)):
         raise TypeError(f"randint(): argument 'size' must be tuple of ints, not {type(given['size']).__name__}")
     low, high = (int_arg(given.get(k, 0), k, "randint") for k in ("low", "high"))
     shape = _shape("randint", (given["size"],))
-    return _made("randint", "integers", shape, bounds(low, high), np.dtype(np.int64), **options)
+    return made("randint", "integers", shape, bounds(low, high), np.dtype(np.int64), **options)
 
 
 def randperm(
@@ -179,7 +139,7 @@ def randperm(
     n = int_arg(n, "n", "randperm")
     if n < 0:
         raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
-    _checked_generator("randperm", generator)
+    checked_generator("randperm", generator)
     np_dtype = np.dtype(np.int64) if dtype is None else to_numpy_dtype(dtype)
     device_name = engine_name(device)
     if out is not None:
@@ -191,10 +151,10 @@ def randperm(
         if category(np_dtype) == FLOAT:
             raise RuntimeError(f"n cannot be greater than {top + 1} for {scalar_type(np_dtype)} type.")
         raise RuntimeError(f"value cannot be converted to type {np_dtype.name}_t without overflow")
-    made = wrap(permutation(n, np_dtype, device_name, generator))
+    drawn = wrap(permutation(n, np_dtype, device_name, generator))
     if out is not None:
-        return call.write_out(out, made, "randperm")
-    return made.requires_grad_(requires_grad) if requires_grad else made
+        return call.write_out(out, drawn, "randperm")
+    return drawn.requires_grad_(requires_grad) if requires_grad else drawn
 
 
 def _like(name: str, kind: str, doc: str) -> Callable:
@@ -202,25 +162,11 @@ def _like(name: str, kind: str, doc: str) -> Callable:
         input: Tensor, *, generator: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
         pin_memory: bool = False, requires_grad: bool = False, memory_format: Any = None,
     ) -> Tensor:  # fmt: skip
-        return _as(name, kind, input, (0.0, 1.0), generator, dtype, device, requires_grad)
+        return made_like(name, kind, input, (0.0, 1.0), generator, dtype, device, requires_grad)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = doc
     return make
-
-
-def _as(
-    name: str, kind: str, x: Any, numbers: tuple, generator: Any, dtype: Any, device: Any, requires_grad: bool = False
-) -> Tensor:
-    """Draws in a tensor's shape, and in its dtype and on its device where no other is given."""
-    if not isinstance(x, Tensor):
-        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(x).__name__}")
-    a = x._aval()
-    np_dtype = a.dtype if dtype is None else to_numpy_dtype(dtype)
-    place = a.device if device is None else engine_name(device)
-    order = memory_order(x)
-    made = wrap(sample(kind, a.shape, np_dtype, place, _checked_generator(name, generator), *numbers, order=order))
-    return made.requires_grad_(requires_grad) if requires_grad else made
 
 
 rand_like = _like("rand_like", "uniform", "Uniform numbers in [0, 1) of a tensor's shape, dtype and device.")
@@ -231,28 +177,20 @@ def randint_like(
     input: Tensor, *args: Any, generator: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
     pin_memory: bool = False, requires_grad: bool = False, memory_format: Any = None, **named: Any,
 ) -> Tensor:  # fmt: skip
-    """``randint_like(input, low=0, high, *, ...)``: integers in [low, high) of a tensor's shape (torch.randint_like)."""
+    """``randint_like(input, low=0, high, *, ...)``: integers in [low, high) of a tensor's shape."""
     rest = [k for k in ("low", "high") if k not in named]
     if len(args) < len(rest) and rest[0] == "low":
         rest = rest[1:]
     if len(args) != len(rest):
-        raise _mismatch(
+        raise mismatch(
             "randint_like", (input, *args), named, "Tensor input, int high", "Tensor input, int low, int high"
         )
     named.update(zip(rest, args, strict=True))
     low, high = (int_arg(named.get(k, 0), k, "randint_like") for k in ("low", "high"))
-    return _as("randint_like", "integers", input, bounds(low, high), generator, dtype, device, requires_grad)
+    return made_like("randint_like", "integers", input, bounds(low, high), generator, dtype, device, requires_grad)
 
 
 # -- filling in place
-
-
-def _fill(x: Tensor, kind: str, generator: Any, *numbers: Any) -> Tensor:
-    """Write draws into a tensor, in the order in which its elements lie in memory."""
-    call.check_inplace(x)
-    a = x._aval()
-    _checked_generator(kind + "_", generator)
-    return x._write(sample(kind, a.shape, a.dtype, a.device, generator, *numbers, order=memory_order(x)))
 
 
 def _filler(kind: str, doc: str, **defaults: Any) -> Callable:
@@ -260,7 +198,7 @@ def _filler(kind: str, doc: str, **defaults: Any) -> Callable:
     name = kind + "_"
 
     def method(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
-        return _fill(self, kind, generator, *_numbers(name, defaults, args, kwargs))
+        return fill(self, kind, generator, *floats(name, defaults, args, kwargs))
 
     method.__name__ = name
     method.__qualname__ = f"Tensor.{name}"
@@ -276,18 +214,18 @@ def random_(self: Tensor, *args: Any, generator: Any = None, **named: Any) -> Te
         named, args = {"to": args[0]}, ()
     named.update(zip(("from", "to"), args, strict=False))
     if len(args) > 2 or set(named) - {"from", "to"}:
-        raise _mismatch("random_", args, named, "", "int from, int to", "int to")
+        raise mismatch("random_", args, named, "", "int from, int to", "int to")
     if not named:
-        return _fill(self, "random", generator)
+        return fill(self, "random", generator)
     low, to = int_arg(named.get("from", 0), "from", "random_"), named["to"]
     if to is not None:
-        return _fill(self, "integers", generator, *bounds(low, int_arg(to, "to", "random_")))
+        return fill(self, "integers", generator, *bounds(low, int_arg(to, "to", "random_")))
     if low == -(1 << 63):
         dtype = self._aval().dtype
         if dtype.name not in ("int64", "float64", "float32", "bfloat16"):
             raise RuntimeError("random_full_64_bits_range_kernel_cpu handles only int64, double, float and bfloat16")
-        return _fill(self, "integers", generator, low, (1 << 63) - 1)
-    return _fill(self, "integers", generator, low, largest(self._aval().dtype))
+        return fill(self, "integers", generator, low, (1 << 63) - 1)
+    return fill(self, "integers", generator, low, largest(self._aval().dtype))
 
 
 FUNCTIONS: dict[str, Any] = {
@@ -296,7 +234,7 @@ FUNCTIONS: dict[str, Any] = {
         manual_seed, seed, initial_seed, get_rng_state, set_rng_state, rand, randn, randint, randperm, rand_like,
         randn_like, randint_like,
     )
-} | {"Generator": Generator, "default_generator": default_generator}  # fmt: skip
+} | {"Generator": Generator, "default_generator": default_generator, **variates.FUNCTIONS}  # fmt: skip
 
 METHODS: dict[str, Callable] = {
     f.__name__: f
@@ -307,7 +245,6 @@ METHODS: dict[str, Callable] = {
         _filler("geometric", "``geometric_(p)``: trials up to the first success, of probability ``p``.", p=None),
         _filler("cauchy", "``cauchy_(median=0, sigma=1)``: Cauchy numbers.", median=0.0, sigma=1.0),
         _filler("log_normal", "``log_normal_(mean=1, std=2)``: exponentials of normal numbers.", mean=1.0, std=2.0),
-        _filler("bernoulli", "``bernoulli_(p=0.5)``: ones with probability ``p``.", p=0.5),
         random_,
     )
-}  # fmt: skip
+} | variates.METHODS

@@ -16,8 +16,11 @@ from jtorch.ops import random as ops
 from jtorch.ops.errors import c_type, scalar_type
 from jtorch.ops.promotion import COMPLEX, FLOAT, category
 from jtorch.ops.random import DIGITS, largest
-from jtorch.tensor import draws, strides
-from jtorch.tensor.generator import chosen, scopes
+from jtorch.tensor import call, draws, strides
+from jtorch.tensor.bind import float_arg
+from jtorch.tensor.device import engine_name
+from jtorch.tensor.dtype import to_numpy_dtype
+from jtorch.tensor.generator import Generator, chosen, scopes
 from jtorch.tensor.tensor import Tensor, wrap
 
 
@@ -46,7 +49,8 @@ def permutation(n: int, dtype: np.dtype, device: str, generator: Any) -> Value:
         return Value(None, aval((n,), dtype, "meta"), None, -1, False)
     if scopes.state is not None or device != "cpu":
         return in_program("permutation", (), (n, dtype), device, generator)
-    return from_array(draws.permutation(chosen(generator, "cpu").mt, n, dtype), "cpu")
+    engine: Any = chosen(generator, "cpu").mt
+    return from_array(draws.permutation(engine, n, dtype), "cpu")
 
 
 def in_program(kind: str, inputs: tuple[Value, ...], statics: tuple, device: str, generator: Any) -> Value:
@@ -81,7 +85,8 @@ def _kernel(name: str, dtype: np.dtype) -> NotImplementedError:
 
 def _continuous(name: str, shown: str) -> RuntimeError:
     return RuntimeError(
-        f"{name} distribution is a continuous probability distribution. dtype must be a floating point but you specified {shown}"
+        f"{name} distribution is a continuous probability distribution. dtype must be a floating point but you "
+        f"specified {shown}"
     )
 
 
@@ -161,16 +166,17 @@ def _integers(dtype: np.dtype, low: int, last: int) -> None:
         if not whole and abs(x) > largest(dtype):
             digits = DIGITS[dtype]
             warnings.warn(
-                f"{name} is out of bounds [-(2^{digits}), 2^{digits}]. Due to precision limitations {c_type(dtype)} can "
-                "support discrete uniform distribution only within this range. This warning will become an error in "
-                "version 1.7 release, please fix the code in advance",
+                f"{name} is out of bounds [-(2^{digits}), 2^{digits}]. Due to precision limitations {c_type(dtype)} "
+                "can support discrete uniform distribution only within this range. This warning will become an error "
+                "in version 1.7 release, please fix the code in advance",
                 UserWarning,
                 stacklevel=5,
             )
 
 
 _CHECKS: dict[str, Callable] = {
-    "uniform": _uniform, "normal": _normal, "bernoulli": _bernoulli, "exponential": _exponential, "cauchy": _cauchy,
+    "uniform": _uniform, "normal": _normal, "normal_scattered": _normal, "bernoulli": _bernoulli,
+    "exponential": _exponential, "cauchy": _cauchy,
     "geometric": _geometric, "log_normal": _log_normal, "integers": _integers,
     "random": lambda dtype: _no_wide_unsigned("random_kernel_cpu", dtype),
 }  # fmt: skip
@@ -187,3 +193,81 @@ def bounds(low: int, high: int) -> tuple[int, int]:
     if low >= high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     return low, high - 1
+
+
+# -- arguments
+
+
+def mismatch(name: str, args: tuple, kwargs: dict, *forms: str) -> TypeError:
+    shown = ", ".join([type(a).__name__ for a in args] + [f"{k}={type(v).__name__}" for k, v in kwargs.items()])
+    listed = "".join(f"\n * ({form}, *, ...)" for form in forms)
+    return TypeError(
+        f"{name}() received an invalid combination of arguments - got ({shown}), but expected one of:{listed}"
+    )
+
+
+def checked_generator(name: str, generator: Any) -> Any:
+    if generator is not None and not isinstance(generator, Generator):
+        raise TypeError(f"{name}(): argument 'generator' must be torch.Generator, not {type(generator).__name__}")
+    return generator
+
+
+def floats(name: str, defaults: dict[str, float], args: tuple, kwargs: dict) -> list[float]:
+    """Float arguments by position or by name."""
+    if len(args) > len(defaults):
+        raise TypeError(f"{name}() takes from 0 to {len(defaults)} positional arguments but {len(args)} were given")
+    given = dict(zip(defaults, args, strict=False))
+    for key, value in kwargs.items():
+        if key not in defaults or key in given:
+            raise TypeError(f"{name}() got an unexpected keyword argument '{key}'")
+        given[key] = value
+    missing = [key for key, value in defaults.items() if value is None and key not in given]
+    if missing:
+        raise TypeError(f'{name}() missing 1 required positional arguments: "{missing[0]}"')
+    return [float_arg(given[key], key, name) if key in given else value for key, value in defaults.items()]
+
+
+def made(
+    name: str, kind: str, shape: tuple, numbers: tuple, default: Any, *, generator: Any = None, out: Any = None,
+    dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """A tensor of draws with the options of torch's factory functions; ``default`` is the dtype where none is given."""
+    checked_generator(name, generator)
+    np_dtype = default if dtype is None else to_numpy_dtype(dtype)
+    if out is None:
+        drawn = wrap(sample(kind, shape, np_dtype, engine_name(device), generator, *numbers))
+        return drawn.requires_grad_(requires_grad) if requires_grad else drawn
+    if not isinstance(out, Tensor):
+        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    have = out._aval()
+    if dtype is not None and np_dtype != have.dtype:
+        raise RuntimeError(
+            f"dtype {scalar_type(np_dtype)} does not match dtype of out parameter ({scalar_type(have.dtype)})"
+        )
+    return call.write_out(out, wrap(sample(kind, shape, have.dtype, have.device, generator, *numbers)), name)
+
+
+def made_like(
+    name: str, kind: str, x: Any, numbers: tuple, generator: Any, dtype: Any, device: Any, requires_grad: bool = False
+) -> Tensor:
+    """Draws in a tensor's shape, and in its dtype and on its device where no other is given."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(x).__name__}")
+    a = x._aval()
+    np_dtype = a.dtype if dtype is None else to_numpy_dtype(dtype)
+    place = a.device if device is None else engine_name(device)
+    order = memory_order(x)
+    if order is not None and kind == "normal":
+        kind = "normal_scattered"
+    drawn = wrap(sample(kind, a.shape, np_dtype, place, checked_generator(name, generator), *numbers, order=order))
+    return drawn.requires_grad_(requires_grad) if requires_grad else drawn
+
+
+def fill(x: Tensor, kind: str, generator: Any, *numbers: Any) -> Tensor:
+    """Write draws into a tensor, in the order in which its elements lie in memory."""
+    call.check_inplace(x)
+    a = x._aval()
+    checked_generator(kind + "_", generator)
+    if kind == "normal" and not strides.is_contiguous(x):
+        kind = "normal_scattered"
+    return x._write(sample(kind, a.shape, a.dtype, a.device, generator, *numbers, order=memory_order(x)))
