@@ -96,7 +96,8 @@ class FunctionNode(engine.GradNode):
             if g is not None and tuple(g.shape) != shape:
                 if g._aval().size == 0 or not _broadcasts(tuple(g.shape), shape):
                     raise RuntimeError(
-                        f"Function {self.name()} returned an invalid gradient at index {i} - got {list(g.shape)} but expected "
+                        f"Function {self.name()} returned an invalid gradient at index {i} - got {list(g.shape)} but "
+                        "expected "
                         f"shape compatible with {list(shape)}"
                     )
                 g = g.sum_to_size(shape)  # type: ignore[attr-defined]
@@ -130,9 +131,9 @@ class Function(FunctionCtx, metaclass=_Single):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise RuntimeError(
-            f"{type(self).__name__} should not be instantiated. Methods on autograd functions are all static, so you should "
-            "invoke them on the class itself. Instantiating an autograd function will raise an error in a future version of "
-            "PyTorch."
+            f"{type(self).__name__} should not be instantiated. Methods on autograd functions are all static, so you "
+            "should invoke them on the class itself. Instantiating an autograd function will raise an error in a "
+            "future version of PyTorch."
         )
 
     @staticmethod
@@ -149,8 +150,8 @@ class Function(FunctionCtx, metaclass=_Single):
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """The cotangents of the arguments from those of the results, one each."""
         raise NotImplementedError(
-            "You must implement either the backward or vjp method for your custom autograd.Function to use it with backward "
-            "mode AD."
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
+            "backward mode AD."
         )
 
     @staticmethod
@@ -169,7 +170,9 @@ class Function(FunctionCtx, metaclass=_Single):
         ctx.needs_input_grad = needs
         wanted = st.grad and any(needs)
         split = cls.setup_context is not Function.setup_context
-        edges = [(i, engine._edge(a._value), tuple(a.shape)) for i, a in enumerate(args) if needs[i]] if wanted else []
+        edges = (
+            [(i, engine.edge_of(a._value), tuple(a.shape)) for i, a in enumerate(args) if needs[i]] if wanted else []
+        )
         with st.mode(grad=False):
             if split:
                 made = cls.forward(*args, **kwargs)

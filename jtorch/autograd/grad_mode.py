@@ -2,10 +2,14 @@
 
 import functools
 import inspect
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from jtorch.engine import trace
+from jtorch.engine.record import mark
+from jtorch.engine.value import modes
+from jtorch.tensor.tensor import Tensor
 
 _local = trace._local
 
@@ -122,13 +126,55 @@ class inference_mode(_Mode):
     def __enter__(self) -> None:
         st = _local.state
         self._before = (st.grad, st.inference)
-        st.inference = self.mode
-        if self.mode:
-            st.grad = False
+        _set_inference(self.mode, not self.mode)
 
     def __exit__(self, *exc: object) -> None:
-        st = _local.state
-        st.grad, st.inference = self._before
+        grad, inference = self._before
+        _set_inference(inference, grad)
+
+
+def _set_inference(on: bool, grad: bool) -> None:
+    st = _local.state
+    if on is not st.inference:
+        st.inference = on
+        modes.fresh = None if on else False
+        mark("inference", on)
+    st.grad = grad
+
+
+class set_multithreading_enabled(_Mode):
+    """Whether backward may use several threads; here it is one program, XLA's to spread (autograd.grad_mode)."""
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = mode
+        self._before = _multithreading.enabled
+        _multithreading.enabled = mode
+
+    def clone(self) -> "set_multithreading_enabled":
+        return set_multithreading_enabled(self.mode)
+
+    def __enter__(self) -> None:
+        _multithreading.enabled = self.mode
+
+    def __exit__(self, *exc: object) -> None:
+        _multithreading.enabled = self._before
+
+
+class _Multithreading(threading.local):
+    enabled = True
+
+
+_multithreading = _Multithreading()
+
+
+def is_multithreading_enabled() -> bool:
+    """What set_multithreading_enabled set."""
+    return _multithreading.enabled
+
+
+def is_inference(input: Tensor) -> bool:
+    """Whether a tensor was made under inference_mode."""
+    return input._value.requires_grad is None
 
 
 def is_grad_enabled() -> bool:

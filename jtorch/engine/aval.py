@@ -24,7 +24,7 @@ class LeafKey:
 class Aval:
     """Shape, dtype and device of an array. Interned: make one with :func:`aval`, compare with ``is``."""
 
-    __slots__ = ("shape", "dtype", "device", "ndim", "size", "inexact", "plain", "leaf", "graph", "number")
+    __slots__ = ("shape", "dtype", "device", "ndim", "size", "inexact", "plain", "leaf", "graph", "frozen", "number")
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype, device: str, number: type | None) -> None:
         self.shape = shape
@@ -37,6 +37,7 @@ class Aval:
         self.plain = LeafKey(self, "array")
         self.leaf = LeafKey(self, "parameter")
         self.graph = LeafKey(self, "graph result")
+        self.frozen = LeafKey(self, "inference tensor")
 
     def __repr__(self) -> str:
         return f"{self.dtype}{list(self.shape)}@{self.device}"

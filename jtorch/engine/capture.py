@@ -7,6 +7,7 @@ what is around it, and backward reaches the parameters.
 """
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -55,13 +56,19 @@ def _make(key: Any, run: "_Traced") -> Callable:
 class _Traced:
     """A traced function as part of a trie key: equal where the jaxprs read the same and their constants are equal."""
 
-    __slots__ = ("fn", "text", "_hash")
-
     def __init__(self, closed: Any) -> None:
-        consts = [np.asarray(c) for c in closed.consts]
+        self.closed = closed
         self.fn = jex_core.jaxpr_as_fun(closed)
-        self.text = (str(closed.jaxpr), tuple((c.shape, str(c.dtype), c.tobytes()) for c in consts))
-        self._hash = hash(self.text)
+
+    @cached_property
+    def text(self) -> tuple:
+        """What stands for the function in a key."""
+        consts = [np.asarray(c) for c in self.closed.consts]
+        return (str(self.closed.jaxpr), tuple((c.shape, str(c.dtype), c.tobytes()) for c in consts))
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self.text)
 
     def __hash__(self) -> int:
         return self._hash
@@ -75,23 +82,23 @@ CALL = Primitive("call", _make, multi=True)
 
 
 def apply(name: str, fn: Callable, inputs: list[Value]) -> list[Value]:
-    """Run ``fn`` (arrays to a flat tuple of arrays) on values: directly under JAX, else as one recorded op."""
+    """Run ``fn`` (arrays to a flat tuple of arrays) on values as one recorded op; directly within another one."""
     st = trace.state()
-    device = next((v.aval.device for v in inputs), "cpu")
-    if st.capture is not None or any(v.trace is DIRECT for v in inputs):
+    if st.capture is not None:
+        device = next((v.aval.device for v in inputs), "cpu")
         arrays = [_present(st, v) for v in inputs]
-        with st.mode(grad=False):
+        with st.mode(grad=True):
             made = fn(*arrays)
         return [_direct(a, device) for a in made]
     structs = [v.aval.struct() for v in inputs]
     first = Capture()
-    with st.mode(grad=False), st.capturing(first):
+    with st.mode(grad=True), st.capturing(first):
         jax.eval_shape(fn, *structs)
     outside = first.found
     count = len(inputs)
 
     def full(*arrays: Any) -> Any:
-        with st.mode(grad=False), st.capturing(Capture(list(arrays[count:]))):
+        with st.mode(grad=True), st.capturing(Capture(list(arrays[count:]))):
             return fn(*arrays[:count])
 
     closed = jax.make_jaxpr(full)(*structs, *[v.aval.struct() for v in outside])

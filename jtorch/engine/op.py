@@ -79,7 +79,7 @@ class EngineOp(Protocol):
     multi: bool
     differentiable: bool
     runtime_numbers: bool
-    grad_name: str
+    grad_name: Any  # the name of the backward's node, or a function of the spec that gives it
     infer: Callable | None
     check: Callable | None
     forced: bool
@@ -104,7 +104,7 @@ class Primitive:
         multi: bool = False,
         differentiable: bool = True,
         infer: Callable | None = None,
-        grad_name: str | None = None,
+        grad_name: str | Callable | None = None,
         forced: bool = False,
     ) -> None:
         self.name = name
@@ -112,7 +112,7 @@ class Primitive:
         self.multi = multi
         self.differentiable = differentiable
         self.infer = infer
-        self.grad_name = grad_name or name
+        self.grad_name: Any = grad_name or name
         self.forced = forced
 
     def __repr__(self) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from jtorch.engine import autograd, report, trace
+from jtorch.engine import autograd, report, trace, watch
 from jtorch.engine.aval import aval
 from jtorch.engine.op import RUNTIME, arrays_in, is_number
 from jtorch.engine.trace import Node, ThreadState, Trace, user_line
@@ -51,6 +51,8 @@ def _outputs(tr: Trace, node: Node) -> Any:
 
 def _record(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...], device: str | None = None) -> Any:
     """The general way: inputs may be new to the trace, and the step may be new to the trie."""
+    if st.watched:
+        return _watched(st, op, spec, inputs, device)
     device = device or _device_of(inputs)
     if device == "meta":
         return _abstract(st, op, spec, inputs)
@@ -75,7 +77,7 @@ def _record(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...], de
             _undo(fresh)
             materialise(v, "a value of another thread or device")
             return _record(st, op, spec, inputs, device)
-        refs.append(v.aval.plain if not v.requires_grad else v.aval.leaf if v.owner is not None else v.aval.graph)
+        refs.append(_leaf_key(v))
         v.trace, v.index = tr, base + len(fresh)
         fresh.append(v)
     key = (op, spec, *refs)
@@ -98,6 +100,33 @@ def _record(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...], de
 
         flush(tr, "eager mode" if eager else "too much is pending")
     return out
+
+
+def _watched(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...], device: str | None) -> Any:
+    def plainly(op: Any, spec: tuple, inputs: tuple[Value, ...]) -> Any:
+        st.watched = False
+        try:
+            return _record(st, op, spec, inputs, device)
+        finally:
+            st.watched = True
+            st.trace = None
+
+    return watch.record(st, op, spec, inputs, plainly)
+
+
+def mark(*what: Any) -> None:
+    """Say in the path of every open trace that a mode changed, so that what follows is known apart."""
+    st = trace._local.state
+    current = st.trace
+    for device in list(st.traces):
+        _record(st, autograd.MARK, what, (), device)
+    st.trace = current
+
+
+def _leaf_key(v: Value) -> Any:
+    if not v.requires_grad:
+        return v.aval.plain if v.requires_grad is False else v.aval.frozen
+    return v.aval.leaf if v.owner is not None else v.aval.graph
 
 
 def _undo(fresh: list[Value]) -> None:
@@ -133,7 +162,11 @@ def _extend(
     avals = tuple(aval(tuple(s.shape), s.dtype, tr.device) for s in results)
     wants = tuple(i for i, v in enumerate(inputs) if v.requires_grad and v.aval.inexact)
     wanted = bool(wants) and st.grad and op.differentiable
+    if wanted:
+        _check_saved(op, spec, inputs, wants)
     grads = tuple((wanted or op.forced) and a.inexact for a in avals)
+    if not any(grads) and (inputs[0].requires_grad is None if getattr(op, "view", False) else st.inference):
+        grads = (None,) * len(avals)  # type: ignore[assignment]
     base = len(tr.values)
     node = Node(
         cursor,
@@ -158,6 +191,15 @@ def _extend(
     if family is not None:
         cursor.families[family] = key
     return node
+
+
+def _check_saved(op: Any, spec: tuple, inputs: tuple[Value, ...], wants: tuple[int, ...]) -> None:
+    if any(i >= 0 and inputs[i].requires_grad is None for i in op.saved(spec, wants)):
+        raise RuntimeError(
+            "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+            "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use "
+            "it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+        )
 
 
 def infer(op: Any, spec: tuple, fn: Any, inputs: tuple[Value, ...]) -> list[Any]:
@@ -233,14 +275,19 @@ def _abstract(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...]) 
 
 
 def direct(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...]) -> Any:
-    """Apply an op whose inputs hold JAX tracers: nothing is recorded, and all of JAX's transformations compose."""
+    """Apply an op whose inputs hold JAX tracers: nothing is recorded, and all of JAX's transformations compose.
+
+    Under ``no_grad`` JAX is to differentiate nothing either. Inside a captured function the graph is JAX's alone.
+    """
     arrays = [_array_for(st, v) for v in inputs]
     made = op.bind(spec)(*arrays)
     several = isinstance(made, (tuple, list))
     device = _device_of(inputs)
     out = [_direct_value(array, device) for array in (made if several else (made,))]
-    wanted = st.grad and op.differentiable and any(v.requires_grad for v in inputs)
-    if wanted:
+    if not st.grad:
+        for v in out:
+            v.array = jax.lax.stop_gradient(v.array)
+    elif st.capture is None and op.differentiable and any(v.requires_grad for v in inputs):
         for v in out:
             v.requires_grad = v.aval.inexact
         autograd.attach(op, spec, inputs, out)

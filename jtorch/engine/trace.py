@@ -123,19 +123,22 @@ _roots: dict[str, Node] = {}
 _roots_lock = threading.Lock()
 
 
-def root_of(device: str) -> Node:
-    """The trie of a device."""
-    root = _roots.get(device)
+def root_of(name: str) -> Node:
+    """The trie of a device (that under inference_mode is another)."""
+    root = _roots.get(name)
     if root is None:
         with _roots_lock:
-            root = _roots.setdefault(device, new_root())
+            root = _roots.setdefault(name, new_root())
     return root
 
 
 class ThreadState:
     """What each thread has of its own: its traces, and the autograd modes."""
 
-    __slots__ = ("trace", "traces", "grad", "inference", "autocast", "saved_hooks", "anomaly", "capture", "dual")
+    __slots__ = (
+        "trace", "traces", "grad", "inference", "autocast", "saved_hooks", "anomaly", "capture", "dual", "watched",
+        "walk",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.traces: dict[str, Trace] = {}
@@ -143,18 +146,26 @@ class ThreadState:
         self.grad = True
         self.inference = False
         self.autocast: Any = None
-        self.saved_hooks: list = []
-        self.anomaly = False
+        self.saved_hooks: list = []  # see watch.py
+        self.anomaly: Any = None  # what runs a node of the graph, and looks at what it returns
         self.capture: Any = None  # see capture.py
-        self.dual = 0  # forward-mode levels entered
+        self.dual = 0  # the serial number of the forward-mode level; 0: none
+        self.walk: Any = None  # the backward pass under way
+        self.watched = False  # something looks at each step, so that no trace may be taken the quick way
 
     def trace_for(self, device: str) -> Trace:
         """The open trace of a device; it becomes the current one."""
         trace = self.traces.get(device)
         if trace is None:
-            trace = self.traces[device] = Trace(device, root_of(device), self)
-        self.trace = trace
+            root = root_of(f"{device} in inference" if self.inference else device)
+            trace = self.traces[device] = Trace(device, root, self)
+        self.trace = None if self.watched else trace
         return trace
+
+    def watch(self) -> None:
+        """After ``dual`` or ``saved_hooks`` changed: have steps looked at as they are recorded, or no longer."""
+        self.watched = bool(self.dual or self.saved_hooks)
+        self.trace = None
 
     def trace_is(self, trace: Trace) -> bool:
         """Whether ``trace`` is open in this thread."""

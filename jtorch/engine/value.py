@@ -1,5 +1,6 @@
 """Values: arrays that exist, and arrays that a trace has promised."""
 
+import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,7 +25,8 @@ class Value:
     """One array of the program: immutable, materialised (``array`` is set) or pending (``array`` is None).
 
     ``trace`` and ``index`` say where it stands in the trace that last saw it. ``trace`` is :data:`DIRECT` when the
-    array is a JAX tracer: then operators apply at once and nothing is recorded.
+    array is a JAX tracer: then operators apply at once and nothing is recorded. ``requires_grad``
+    is None for what was made in inference mode.
     """
 
     __slots__ = ("array", "aval", "trace", "index", "requires_grad", "__dict__", "__weakref__")
@@ -32,11 +34,11 @@ class Value:
     owner: "weakref.ref[Leaf] | None" = None  # the leaf tensor whose gradient this value's cotangent is
     node: "GradNode | None" = None  # the backward graph behind it, once it stands outside a trace
     output: int = 0  # which of the node's outputs it is
-    overwritten: bool = False  # an in-place write has replaced it in its storage
+    overwritten: int = 0  # the version of its storage from which on an in-place write has replaced it; 0: none has
     source: "Value | None" = None  # the base value that it is a view of
-    hooked: bool = False
+    tangent: "tuple[int, Value] | None" = None  # a forward-mode level, and the tangent on it
 
-    def __init__(self, array: Any, aval: Aval, trace: "Trace | None", index: int, requires_grad: bool) -> None:
+    def __init__(self, array: Any, aval: Aval, trace: "Trace | None", index: int, requires_grad: bool | None) -> None:
         self.array = array
         self.aval = aval
         self.trace = trace
@@ -58,6 +60,15 @@ class _Direct:
 DIRECT: Any = _Direct()
 
 
+class Modes(threading.local):
+    """What a thread's new values are: None in inference mode, else False."""
+
+    fresh: bool | None = False
+
+
+modes = Modes()
+
+
 def from_array(array: Any, device: str | None = None) -> Value:
     """A materialised value around a JAX array, a JAX tracer or a NumPy array (taken as it is, never copied).
 
@@ -67,7 +78,7 @@ def from_array(array: Any, device: str | None = None) -> Value:
         return Value(array, aval(tuple(array.shape), np.dtype(array.dtype), device or "cpu"), DIRECT, -1, False)
     if device is None:
         device = name_of(next(iter(array.devices()))) if isinstance(array, jax.Array) else "cpu"
-    return Value(array, aval(tuple(array.shape), array.dtype, device), None, -1, False)
+    return Value(array, aval(tuple(array.shape), array.dtype, device), None, -1, modes.fresh)
 
 
 def from_number(value: bool | int | float | complex, device: str) -> Value:

@@ -128,9 +128,26 @@ class OpDef:
         """
         names = [p.name for p, s in zip(self.schema.params, spec, strict=True) for _ in range(arrays_in(s))]
         kept = [i for i, name in enumerate(names) if name in self.saves]
-        if len(kept) == 2 and self.factors:
-            kept = [i for i, other in (kept, reversed(kept)) if other in wants]
+        if self.factors:
+            kept = [i for i, other in (kept, reversed(kept)) if other in wants] if len(kept) == 2 else []
         return (*kept, -1) if "result" in self.saves else tuple(kept)
+
+    def slots(self, spec: tuple, avals: tuple) -> list[int | None]:
+        """Positions among the call's arrays that torch has an edge for; None where a number stands instead."""
+        out: list[int | None] = []
+        i = 0
+        for p, entry, promoted in zip(self.schema.params, spec, self._promoted, strict=True):
+            here = range(i, i + arrays_in(entry))
+            i = here.stop
+            if not p.is_tensor:
+                continue
+            if not here:
+                out += [None] if self.promote is not None or p.kind == "Tensor?" else []
+            elif self.promote is not None and promoted:
+                out += [None if avals[k].number is not None else k for k in here]
+            else:
+                out += [k for k in here if avals[k].inexact]
+        return out
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the implementation on arrays at once, with defaults and promotion: for tests and for other operators."""

@@ -13,6 +13,7 @@ from jtorch.engine import checks, record, trace
 from jtorch.engine.op import T
 from jtorch.engine.value import DIRECT, Value, from_array
 from jtorch.ops.table import OpDef
+from jtorch.ops.views import PIECES
 from jtorch.tensor import dtype as dtypes
 from jtorch.tensor.storage import Step
 from jtorch.tensor.tensor import HOST_LIMIT, Alias, Tensor, wrap
@@ -118,7 +119,11 @@ def run_view(op: OpDef, spec: tuple, base: Tensor) -> Tensor:
     made = None
     if v.array is not None and op.host is not None:
         made = _host_values(_local.state, op, spec, (v,))
-    value = _record(op, spec, (v,)) if made is None else made[0]
+    if made is None:
+        value = _record(op, spec, (v,))
+    else:
+        value = made[0]
+        value.requires_grad = v.requires_grad and False  # an inference tensor's view is one too
     out = _new(Tensor)
     out._v = value
     alias = base._alias or base._shared()
@@ -170,7 +175,7 @@ def _host_values(st: Any, op: OpDef, spec: tuple, inputs: tuple[Value, ...]) -> 
     """Run small CPU data in NumPy at once; None where that is not the way (or NumPy declines: the trace then says
     why).
     """
-    if record.eager:
+    if record.eager or st.dual:
         return None
     total = 0
     arrays = []
@@ -216,13 +221,28 @@ def _dynamic(op: OpDef, spec: tuple, inputs: tuple[Value, ...]) -> Any:
 
 def check_inplace(x: Tensor) -> None:
     """Raise torch's error where autograd forbids writing to ``x`` in place."""
-    if not _local.state.grad:
+    st = _local.state
+    if x._v.requires_grad is None and not st.inference:
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
+            "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
+        )
+    if not st.grad:
         return
     if x._ref is not None and x._v.requires_grad:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     alias = x._alias
-    if alias is not None and alias.steps and alias.storage.value.owner is not None and not alias.keeps_history:
+    if alias is None or not alias.steps or alias.keeps_history:
+        return
+    if alias.storage.value.owner is not None:
         raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+    if x._value.requires_grad and any(step.op.name in PIECES for step in alias.steps):
+        name = next(step.op.grad_name.removesuffix("Backward0") for step in alias.steps if step.op.name in PIECES)
+        raise RuntimeError(
+            f"Output 0 of {name} is a view and is being modified inplace. This view is the output of a function that "
+            "returns multiple views. Such functions do not allow the output views to be modified inplace. You should "
+            "replace the inplace operation by an out-of-place one."
+        )
 
 
 def write_result(x: Tensor, made: Tensor, name: str) -> Tensor:

@@ -54,9 +54,9 @@ def assign(tensor: Tensor, new: Tensor) -> None:
         return
     old = tensor._v
     if old.trace is not None and old.trace is trace.state().trace:
-        old.overwritten = True
+        old.overwritten = tensor._count + 1
     else:
-        _mark_overwritten(old)
+        _mark_overwritten(old, tensor._count + 1)
     if tensor._ref is not None:
         v.requires_grad, v.owner = True, tensor._ref
     tensor._v = v

@@ -27,7 +27,7 @@ class ToCopyBackward0(autograd.GradNode):
     """The backward of a move to another device: moves the gradient back."""
 
     def __init__(self, source: Value, made: Value) -> None:
-        super().__init__([autograd._edge(source)], (made.aval,), autograd.order())
+        super().__init__([autograd.edge_of(source)], (made.aval,), autograd.order())
         self.device = source.aval.device
 
     def apply(self, cts: list[Value | None], create_graph: bool) -> list[Value | None]:
@@ -289,20 +289,20 @@ def register_hook(self: Tensor, hook: Callable) -> Any:
     if v.owner is not None:
         if self._hooks is None:
             self._hooks = {}
-        handle = RemovableHandle(self._hooks)
-        self._hooks[handle.id] = on_value
-        return handle
-    hooks: dict[int, Callable] = v.__dict__.setdefault("hooks", {})
-    v.hooked = True
-    node = v.node
-    if node is not None:
-        hooks = node.hooks.setdefault(v.output, hooks)
-    elif trace.state().trace is v.trace:  # the path must tell that a hook hangs here
-        record(autograd.MARK, ("hook", v.index), (v,))
-        v.trace.nodes.clear()  # type: ignore[union-attr]
+        hooks = self._hooks
+    else:
+        node = autograd.node_of(v)
+        hooks = node.hooks.setdefault(autograd.node_output(v, node), {})
+        mark_hooked(node)
     handle = RemovableHandle(hooks)
     hooks[handle.id] = on_value
     return handle
+
+
+def mark_hooked(node: autograd.GradNode) -> None:
+    """Say in the path that a hook hangs on a node, so that no backward pass without it is taken for one with it."""
+    if isinstance(node, autograd.OpNode) and node.home is not None and node.home[0].values:
+        record(autograd.MARK, ("hook", node.home[1]), (node.home[0].values[node.home[1]],))  # type: ignore[arg-type]
 
 
 def register_post_accumulate_grad_hook(self: Tensor, hook: Callable) -> Any:
@@ -370,7 +370,7 @@ def share_memory_(self: Tensor) -> Tensor:
 
 def is_inference(self: Tensor) -> bool:
     """Whether it was made under inference_mode."""
-    return bool(self.__dict__.get("_inference", False))
+    return self._value.requires_grad is None
 
 
 def dense_dim(self: Tensor) -> int:
@@ -408,7 +408,8 @@ METHODS: dict[str, Callable] = {
     for f in (
         to, cpu, cuda, type_, type_as, copy_, fill_, zero_, set_, resize_, contiguous, is_contiguous, stride,
         storage_offset, retain_grad, register_hook, register_post_accumulate_grad_hook, untyped_storage, storage,
-        data_ptr, is_set_to, pin_memory, is_pinned, is_shared, share_memory_, is_inference, dense_dim, sparse_dim, record_stream,
+        data_ptr, is_set_to, pin_memory, is_pinned, is_shared, share_memory_, is_inference, dense_dim, sparse_dim,
+        record_stream,
     )
 } | {"__dlpack__": dlpack, "__dlpack_device__": dlpack_device}  # fmt: skip
 METHODS |= {

@@ -51,9 +51,17 @@ WRITE = Primitive(
 def _looked(step: "Step", v: Value) -> Value:
     """The next value along a chain of views."""
     host = getattr(step.op, "host", None)
-    if host is not None and type(v.array) is np.ndarray and not (v.requires_grad and step.grad) and not recording.eager:
-        return from_array(host(v.array, *fill(step.spec[1:], iter(()))), "cpu")
-    with trace.state().mode(grad=step.grad):
+    st = trace.state()
+    if (
+        host is not None
+        and type(v.array) is np.ndarray
+        and not (v.requires_grad and step.grad)
+        and not (recording.eager or st.dual)
+    ):
+        made = from_array(host(v.array, *fill(step.spec[1:], iter(()))), "cpu")
+        made.requires_grad = v.requires_grad and False
+        return made
+    with st.mode(grad=step.grad):
         return record(step.op, step.spec, (v,))
 
 
@@ -66,7 +74,7 @@ def _written(step: "Step", before: Value, new: Value) -> Value:
         and type(before.array) is type(new.array) is np.ndarray
         and before.aval.size <= HOST_LIMIT
         and not (st.grad and step.grad and (before.requires_grad or new.requires_grad))
-        and not recording.eager
+        and not (recording.eager or st.dual)
     ):
         new_array = new.array.astype(before.array.dtype)
         return from_array(write(before.array, new_array, *fill(step.spec[1:], iter(()))), "cpu")

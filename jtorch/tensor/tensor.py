@@ -1,7 +1,6 @@
 """The Tensor: a handle on a value, with torch's attributes. Operators are added to the class from the op table."""
 
 import copy
-import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -34,7 +33,7 @@ class Tensor(metaclass=TensorMeta):
     _v: Value
     _alias: Alias | None = None
     _grad: "Tensor | None" = None
-    _ref: "weakref.ref | None" = None  # made when it becomes a leaf: what backward accumulates into
+    _ref: autograd.LeafRef | None = None  # made when it becomes a leaf: what backward accumulates into
     _hooks: dict | None = None  # functions of the gradient, for a leaf
     _count: int = 0  # in-place writes so far
     _retain: bool = False
@@ -78,7 +77,7 @@ class Tensor(metaclass=TensorMeta):
         if new is old or new.owner is not None or new.trace is None and new.requires_grad:
             new = alias_of(new)
         if alias is None:
-            _mark_overwritten(old)
+            _mark_overwritten(old, self._count + 1)
             if keep or self._ref is not None:
                 new = _with_history(new, old)
             self._v = new
@@ -89,7 +88,7 @@ class Tensor(metaclass=TensorMeta):
         with st.mode(grad=st.grad and not keep_history):
             made = alias.write(new)
         if not alias.quiet:
-            _mark_overwritten(base)
+            _mark_overwritten(base, storage.version + 1)
         if keep or alias.keeps_history:
             made = _with_history(made, base)
         storage.value = made
@@ -104,6 +103,8 @@ class Tensor(metaclass=TensorMeta):
 
     @property
     def _version(self) -> int:
+        if self._v.requires_grad is None:
+            raise RuntimeError("Inference tensors do not track version counter.")
         return self._count if self._alias is None else self._alias.storage.version
 
     # -- attributes
@@ -203,13 +204,15 @@ class Tensor(metaclass=TensorMeta):
     @property
     def requires_grad(self) -> bool:
         """Whether operations on it are recorded for backward."""
-        return self._value.requires_grad
+        return bool(self._value.requires_grad)
 
     @requires_grad.setter
     def requires_grad(self, on: bool) -> None:
         v = self._value
-        if bool(on) == v.requires_grad:
+        if bool(on) == bool(v.requires_grad):
             return
+        if v.requires_grad is None and not _local.state.inference:
+            raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
         if not on:
             if v.owner is None:
                 raise RuntimeError(
@@ -222,7 +225,7 @@ class Tensor(metaclass=TensorMeta):
             return
         if not v.aval.inexact:
             raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
-        self._ref = weakref.ref(self)
+        self._ref = autograd.LeafRef(self)
         self._rebind(rooted(v, self._ref))
 
     def _rebind(self, v: Value) -> None:
@@ -241,6 +244,11 @@ class Tensor(metaclass=TensorMeta):
         """Whether it was made by the user, or needs no gradient."""
         v = self._value
         return not v.requires_grad or v.owner is not None
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether backward keeps the gradient of this computed tensor."""
+        return self._retain
 
     @property
     def grad_fn(self) -> Any:
@@ -538,13 +546,18 @@ _new = object.__new__
 
 def alias_of(v: Value) -> Value:
     """A value with the same array and no history."""
+    frozen = None if v.requires_grad is None else False
     if v.array is not None or v.aval.device == "meta":
-        return Value(v.array, v.aval, DIRECT if v.trace is DIRECT else None, -1, False)
+        if v.trace is DIRECT:
+            return Value(jax.lax.stop_gradient(v.array), v.aval, DIRECT, -1, False)
+        return Value(v.array, v.aval, None, -1, frozen)
     with _local.state.mode(grad=False):
-        return record(DETACH, (), (v,))
+        out = record(DETACH, (), (v,))
+    out.requires_grad = frozen
+    return out
 
 
-def rooted(v: Value, ref: "weakref.ref") -> Value:
+def rooted(v: Value, ref: autograd.LeafRef) -> Value:
     """A value with the same array that is a leaf of the graph: its gradient goes to the tensor behind ``ref``."""
     out = _fresh(v)
     out.requires_grad = True
@@ -561,21 +574,29 @@ def _fresh(v: Value) -> Value:
 
 def _with_history(new: Value, old: Value) -> Value:
     """``new``'s elements with ``old``'s place in the graph."""
-    if old.owner is not None:
-        return rooted(new, old.owner)
     if not old.requires_grad:
-        return new if not new.requires_grad else alias_of(new)
-    node = autograd.node_of(old)
-    out = _fresh(new)
+        new = new if not new.requires_grad else alias_of(new)
+        new.requires_grad = old.requires_grad  # what was made in inference mode stays so, and what was not
+        return new
+    return relinked(new, autograd.edge_of(old))
+
+
+def relinked(v: Value, edge: autograd.Edge | None) -> Value:
+    """``v``'s elements, with their cotangent going where ``edge`` says (None: nowhere)."""
+    if edge is None:
+        return v if not v.requires_grad else alias_of(v)
+    if isinstance(edge[0], autograd.LeafRef):
+        return rooted(v, edge[0])
+    out = _fresh(v)
     out.requires_grad = True
-    out.node, out.output = node, autograd.node_output(old, node)
+    out.node, out.output = edge
     return out
 
 
-def _mark_overwritten(v: Value) -> None:
-    v.overwritten = True
+def _mark_overwritten(v: Value, version: int) -> None:
+    v.overwritten = version
     tr = v.trace
-    if tr is not None and tr is not DIRECT and _local.state.trace is tr:
+    if tr is not None and tr is not DIRECT and _local.state.trace_is(tr):
         record(autograd.MARK, ("overwritten", v.index), (v,))
 
 
