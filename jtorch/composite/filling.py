@@ -10,6 +10,7 @@ from jtorch.engine.op import T
 from jtorch.ops import casting, shape
 from jtorch.ops.promotion import BOOL, COMPLEX, FLOAT, INT, category
 from jtorch.tensor import bind, call, methods
+from jtorch.tensor.factories import tensor
 
 _filled = bind.generate(shape.filled, function=True)
 
@@ -21,7 +22,8 @@ def fill(input: Any, value: Any) -> Any:
         return _filled(input, value)
     if value.ndim:
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
-    return call.run(casting.copy_into, (T, T), (input._value, value.to(input.device)._value))
+    number: Any = value
+    return call.run(casting.copy_into, (T, T), (input._value, number.to(input.device)._value))
 
 
 @composite("torch Tensor")
@@ -77,12 +79,13 @@ def _elementwise(name: str, others: int, doc: str) -> None:
             if not isinstance(x, jtorch.Tensor):
                 kind = type(x).__name__
                 raise TypeError(f"{name}(): argument 'other' (position {position + 1}) must be Tensor, not {kind}")
-            if x.dtype != self.dtype:
-                raise TypeError(f"{name}: expected {self.type()} for 'other' (got {x.type()})")
+            other: Any = x
+            if other.dtype != self.dtype:
+                raise TypeError(f"{name}: expected {self.type()} for 'other' (got {other.type()})")
         rows = [self.reshape(-1).tolist(), *(x.expand(self.shape).reshape(-1).tolist() for x in operands)]
         number = _NUMBER[category(self._aval().dtype)]
         made = [number(function(*row)) for row in zip(*rows, strict=True)]
-        return self.copy_(jtorch.tensor(made, dtype=self.dtype).view(self.shape))
+        return self.copy_(tensor(made, dtype=self.dtype).view(self.shape))
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = doc

@@ -29,7 +29,8 @@ def _edges(points: Any, bins: Any, range: Any) -> list:
                     f"torch.histogramdd(): bins tensor should have one dimension, but got {each.ndim} dimensions in "
                     f"the bins tensor for dimension {d}"
                 )
-            made.append(each.to(points.dtype))
+            edges: Any = each
+            made.append(edges.to(points.dtype))
             continue
         if each <= 0:
             raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {each} for dimension {d}")

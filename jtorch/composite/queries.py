@@ -5,6 +5,7 @@ from typing import Any
 import jtorch
 from jtorch.composite.table import composite
 from jtorch.ops.dims import reduce_dims
+from jtorch.tensor.factories import tensor
 
 
 def _function_of(name: str) -> None:
@@ -18,7 +19,7 @@ def _function_of(name: str) -> None:
     composite("torch")(function)
 
 
-for _name in ("detach", "detach_", "get_device", "is_inference"):
+for _name in ("detach", "detach_", "get_device"):
     _function_of(_name)
 
 
@@ -105,16 +106,17 @@ def norm_except_dim(v: Any, pow: int = 2, dim: int = 0) -> Any:
 def new(self: Any, *args: Any, device: Any = None) -> Any:
     """A tensor of this dtype: of given sizes, or with the data of a sequence or a tensor (the older constructor)."""
     if len(args) == 1 and not isinstance(args[0], (int, jtorch.Size)):
-        (data,) = args
+        data: Any = args[0]
         if isinstance(data, jtorch.Tensor):
-            if data.dtype != self.dtype:
-                raise TypeError(f"expected {self.type()} (got {data.type()})")
-            return data.detach()
+            other: Any = data
+            if other.dtype != self.dtype:
+                raise TypeError(f"expected {self.type()} (got {other.type()})")
+            return other.detach()
         if isinstance(data, str):
             raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
         if not hasattr(data, "__len__"):
             raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
-        return jtorch.tensor(data, dtype=self.dtype, device=device or self.device)
+        return tensor(data, dtype=self.dtype, device=device or self.device)
     return self.new_empty(*(args or (0,)), device=device)
 
 

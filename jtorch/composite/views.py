@@ -221,7 +221,7 @@ def adjoint(input: Any) -> Any:
         raise RuntimeError(
             f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor."
         )
-    return input.mH
+    return input.mH if input.is_complex() else input.mT
 
 
 @composite("Tensor")

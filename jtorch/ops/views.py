@@ -501,7 +501,7 @@ def diagonal(self, offset, dim1, dim2):
 
 
 @view("expand(Tensor(a) self, int[] size, *, bool implicit=False) -> Tensor(a)", varargs="size", expose="Tensor")
-def expand(self, size, *, implicit=False):
+def expand(self, size, implicit=False):
     """Dimensions of size 1 repeated up to ``size``, -1 for those that stay (torch.Tensor.expand)."""
     return expanded(self, size)
 

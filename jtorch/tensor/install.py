@@ -52,10 +52,9 @@ def install() -> None:
         setattr(Tensor, name, property(fn))
     for name, fn in composites("Tensor").items():
         setattr(Tensor, name, fn)
-    for name in ("real", "imag"):
-        if name in table:
-            setattr(Tensor, name, property(table[name], _part_setter(name)))
     functions = namespace("torch")
+    for name in ("real", "imag"):
+        setattr(Tensor, name, property(functions[name], _part_setter(name)))
     for python, name in {**_BINARY, **_COMPARE}.items():
         if name in table:
             setattr(Tensor, f"__{python}__", _binary(table[name]))

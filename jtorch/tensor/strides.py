@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jtorch.engine.op import fill
-from jtorch.tensor.storage import DETACH
+from jtorch.tensor.storage import DETACH, Step
 from jtorch.tensor.tensor import Tensor
 
 Layout = tuple[tuple[int, ...], tuple[int, ...], int]  # shape, strides, offset
@@ -166,7 +166,8 @@ _RULES: dict[str, Callable] = {
     "unsqueeze": _unsqueeze, "squeeze": _squeeze, "expand": _expand, "diagonal": _diagonal, "unfold": _unfold,
     "view": _view, "reshape": _view, "as_strided": lambda lay, size, stride, offset=None: (
         size, stride, lay[2] if offset is None else offset
-    ), "swapaxes": _transpose, "swapdims": _transpose,
+    ), "swapaxes": _transpose, "swapdims": _transpose, "_unbind_piece": _select,
+    **{f"_{name}_piece": _narrow for name in ("split", "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes")},
 }  # fmt: skip
 
 
@@ -181,13 +182,15 @@ def of(x: Tensor) -> tuple[tuple[int, ...], int]:
     for step in alias.steps:
         if step.op is DETACH:
             continue
-        rule = _RULES.get(step.op.name.split(".")[0])
-        if rule is None:  # a step that only reshapes
-            out = step.op.bind(step.spec)
-            lay = _by_shape(lay, out)
-        else:
-            lay = rule(lay, *fill(step.spec[1:], iter(())))
+        # a step without a rule of its own only reshapes
+        lay = by_rule(lay, step) or _by_shape(lay, step.op.bind(step.spec))
     return lay[1], lay[2]
+
+
+def by_rule(lay: Layout, step: Step) -> Layout | None:
+    """The layout after a view step; None where the step has no rule."""
+    rule = _RULES.get(step.op.name.split(".")[0])
+    return None if rule is None else rule(lay, *fill(step.spec[1:], iter(())))
 
 
 def _by_shape(lay: Layout, fn: Callable) -> Layout:
