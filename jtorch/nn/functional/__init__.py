@@ -3,13 +3,15 @@
 Operators whose function needs nothing beyond the op table come from there; the files here hold the others.
 """
 
-from importlib import import_module as _import
-from pkgutil import iter_modules as _iter_modules
-
+from jtorch.nn.functional._activation import *  # noqa: F403
+from jtorch.nn.functional._attention import *  # noqa: F403
+from jtorch.nn.functional._dropout import *  # noqa: F403
+from jtorch.nn.functional._loss import *  # noqa: F403
+from jtorch.nn.functional._normalization import *  # noqa: F403
+from jtorch.nn.functional._pooling import *  # noqa: F403
+from jtorch.nn.functional._sparse import *  # noqa: F403
+from jtorch.nn.functional._vision import *  # noqa: F403
 from jtorch.tensor import bind as _bind
 
 globals().update(_bind.namespace("nn.functional"))
 globals().update(_bind.composites("nn.functional"))
-for _found in _iter_modules(__path__):
-    _module = _import(f"{__name__}.{_found.name}")
-    globals().update({_name: getattr(_module, _name) for _name in getattr(_module, "__all__", ())})
