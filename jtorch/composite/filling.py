@@ -85,7 +85,8 @@ def _elementwise(name: str, others: int, doc: str) -> None:
         rows = [self.reshape(-1).tolist(), *(x.expand(self.shape).reshape(-1).tolist() for x in operands)]
         number = _NUMBER[category(self._aval().dtype)]
         made = [number(function(*row)) for row in zip(*rows, strict=True)]
-        return self.copy_(tensor(made, dtype=self.dtype).view(self.shape))
+        new: Any = tensor(made, dtype=self.dtype)
+        return self.copy_(new.view(self.shape))
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = doc
