@@ -102,12 +102,14 @@ def native_dropout(input: Any, p: float, train: bool | None) -> tuple[Any, Any]:
 def _slopes(x: Any, lower: float, upper: float, generator: Any) -> Value:
     """The slope an element. Torch's CPU kernel draws for elements that are not positive alone, so there it waits."""
     a = x._aval()
+    wide = np.dtype(np.float64 if a.dtype == np.float64 else np.float32)
     if a.device != "cpu" or scopes.state is not None or x._value.trace is DIRECT:
-        return draw("uniform", a.shape, a.dtype, a.device, generator, lower, upper)
+        return draw("uniform", a.shape, wide, a.device, generator, lower, upper)
     below = x._host("rrelu") <= 0
     engine: Any = chosen(generator, "cpu").mt
-    out = np.ones(a.shape, a.dtype)
-    out[below] = draws.narrowed(draws.uniform(engine, int(below.sum()), np.dtype(np.float64), lower, upper), a.dtype)
+    out = np.ones(a.shape, wide)
+    low, high = (float(wide.type(bound)) for bound in (lower, upper))
+    out[below] = draws.unit(engine, int(below.sum()), np.dtype(np.float64)) * (high - low) + low
     return from_array(out, "cpu")
 
 

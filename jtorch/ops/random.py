@@ -221,7 +221,7 @@ def bernoulli_of(u, p):
 
 
 def _bad_deviations(noise: Any, mean: Any, std: Any) -> list:
-    return [((std < 0).any(), RuntimeError, "normal expects all elements of std >= 0.0")]
+    return [(jnp.any(std < 0), RuntimeError, "normal expects all elements of std >= 0.0")]
 
 
 @op(
@@ -237,8 +237,8 @@ def normal_of(noise, mean, std):
 
 def _dropped(xp: Any) -> Callable:
     def fn(self: Any, mask: Any, keep: float) -> Any:
-        one = np.ones((), self.dtype)
-        return self * xp.where(mask, one / one.dtype.type(keep), np.zeros((), self.dtype))
+        kind, wide = self.dtype.type, np.float64 if self.dtype == np.float64 else np.float32
+        return self * xp.where(mask, kind(wide(1) / wide(keep)), kind(0))
 
     return fn
 
@@ -277,8 +277,8 @@ def alpha_dropout(self, mask, p):
 
 @op(
     "_rrelu(Tensor self, Tensor noise) -> Tensor", expose="", out=False, saves="self noise",
-    grad_name="RreluWithNoiseBackward0", host=lambda x, noise: np.where(x <= 0, x * noise, x),
+    grad_name="RreluWithNoiseBackward0", host=lambda x, noise: np.where(x <= 0, x * noise, x).astype(x.dtype),
 )  # fmt: skip
 def rrelu(self, noise):
-    """``self`` where it is positive, times ``noise`` elsewhere."""
-    return jnp.where(self <= 0, self * noise, self)
+    """``self`` where it is positive, times ``noise`` elsewhere; ``noise`` may be of a wider dtype."""
+    return jnp.where(self <= 0, self * noise, self).astype(self.dtype)

@@ -17,7 +17,7 @@ _U64 = np.uint64
 _f32, _f64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
-def _unit(m: Mt19937, n: int, dtype: np.dtype) -> np.ndarray:
+def unit(m: Mt19937, n: int, dtype: np.dtype) -> np.ndarray:
     """Uniform in [0, 1): float64 for float64, float32 with 24 bits for anything else."""
     if dtype == _f64:
         draw = m.raw64(n)
@@ -61,7 +61,7 @@ def uniform(m: Mt19937, n: int, dtype: np.dtype, low: float = 0.0, high: float =
     """Uniform in [low, high), complex numbers in both parts; what is rounded up to ``high`` becomes ``low``."""
     if dtype.kind == "c":
         return uniform(m, 2 * n, _part(dtype), low, high).view(dtype)
-    u = _unit(m, n, dtype)
+    u = unit(m, n, dtype)
     start, end = u.dtype.type(low), u.dtype.type(high)
     if (low, high) != (0.0, 1.0):
         u = _fma(u, float(end - start), float(start))
@@ -83,11 +83,11 @@ def normal(m: Mt19937, n: int, dtype: np.dtype, mean: float = 0.0, std: float = 
         return normal_scattered(m, n, dtype, mean, std)
     blocks = _wide_blocks if dtype == _f64 else normal_blocks
     whole = n - n % 16
-    u = _unit(m, n if dtype in (_f32, _f64) else whole, dtype)
+    u = unit(m, n if dtype in (_f32, _f64) else whole, dtype)
     out = np.empty(n, dtype)
     out[:whole] = blocks(u[:whole], mean, std)
     if whole < n:
-        out[n - 16 :] = blocks(_unit(m, 16, dtype), mean, std)
+        out[n - 16 :] = blocks(unit(m, 16, dtype), mean, std)
     return out
 
 
@@ -121,7 +121,7 @@ def normal_few(m: Mt19937, n: int) -> np.ndarray:
         out[0], m.cached = m.cached, None
         first = 1
     pairs = (n - first + 1) // 2
-    u = _unit(m, 2 * pairs, _f64).reshape(-1, 2)
+    u = unit(m, 2 * pairs, _f64).reshape(-1, 2)
     radius = np.sqrt(-2.0 * _libm("log1p", -u[:, 1]))
     theta = 2.0 * np.pi * u[:, 0]
     both = np.stack([radius * _libm("cos", theta), radius * _libm("sin", theta)], 1).reshape(-1)
@@ -133,12 +133,13 @@ def normal_few(m: Mt19937, n: int) -> np.ndarray:
 
 def integers(m: Mt19937, n: int, dtype: np.dtype, low: int, last: int) -> np.ndarray:
     """Uniform integers from ``low`` to ``last``, both of which lie within 64 bits."""
+    if last - low == (1 << 64) - 1:
+        return m.raw64(n).astype(np.int64).astype(dtype)
     if dtype in DIGITS:
         low, last = _representable(low, last, DIGITS[dtype], dtype)
     span = last - low + 1
     draw = m.raw64(n) if span >= 1 << 28 else m.raw(n)
-    if span < 1 << 64:
-        draw %= _U64(span)
+    draw %= _U64(span)
     draw += _U64(low % (1 << 64))
     return draw.astype(np.int64).astype(dtype)
 
@@ -177,23 +178,23 @@ def permutation(m: Mt19937, n: int, dtype: np.dtype) -> np.ndarray:
 
 def bernoulli(m: Mt19937, n: int, dtype: np.dtype, p: float) -> np.ndarray:
     """Ones with probability ``p``."""
-    return (_unit(m, n, _f64) < p).astype(dtype)
+    return (unit(m, n, _f64) < p).astype(dtype)
 
 
 def exponential(m: Mt19937, n: int, dtype: np.dtype, rate: float = 1.0) -> np.ndarray:
     """Exponential with the given rate."""
-    return narrowed(-1.0 / rate * _exact("log1p", -_unit(m, n, _f64), dtype), dtype)
+    return narrowed(-1.0 / rate * _exact("log1p", -unit(m, n, _f64), dtype), dtype)
 
 
 def geometric(m: Mt19937, n: int, dtype: np.dtype, p: float) -> np.ndarray:
     """Trials up to the first success."""
-    u = _unit(m, n, _f64)
+    u = unit(m, n, _f64)
     return np.ceil(_exact("log", u, _f64) / math.log1p(-p)).astype(dtype)
 
 
 def cauchy(m: Mt19937, n: int, dtype: np.dtype, median: float = 0.0, sigma: float = 1.0) -> np.ndarray:
     """Cauchy."""
-    tangent = _exact("tan", np.pi * (_unit(m, n, _f64) - 0.5), dtype)
+    tangent = _exact("tan", np.pi * (unit(m, n, _f64) - 0.5), dtype)
     return narrowed(_fma(tangent, sigma, median), dtype)
 
 

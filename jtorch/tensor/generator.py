@@ -137,7 +137,7 @@ class Generator:
             self.graphsafe_set_state(other)
 
     def __reduce__(self) -> tuple:
-        return _restored, (str(self.device), self.get_state())
+        return _restored, (str(self.device), self.get_state()._host("pickle").tobytes())
 
     def __deepcopy__(self, memo: dict) -> "Generator":
         return self.clone_state()
@@ -146,9 +146,9 @@ class Generator:
 Generator.__module__ = "torch"
 
 
-def _restored(device: str, state: Tensor) -> Generator:
+def _restored(device: str, state: bytes) -> Generator:
     made = Generator(device)
-    made.set_state(state)
+    made.set_state(tensor_from(np.frombuffer(state, np.uint8), "cpu"))
     return made
 
 

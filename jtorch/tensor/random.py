@@ -125,7 +125,9 @@ def randint(*args: Any, **options: Any) -> Tensor:
         raise mismatch("randint", args, given, "int high, tuple of ints size", "int low, int high, tuple of ints size")
     given.update(zip(rest, args, strict=True))
     if not isinstance(given["size"], (tuple, list, Tensor, np.ndarray)):
-        raise TypeError(f"randint(): argument 'size' must be tuple of ints, not {type(given['size']).__name__}")
+        raise TypeError(
+            f"randint(): argument 'size' (position 2) must be tuple of ints, not {type(given['size']).__name__}"
+        )
     low, high = (int_arg(given.get(k, 0), k, "randint") for k in ("low", "high"))
     shape = _shape("randint", (given["size"],))
     return made("randint", "integers", shape, bounds(low, high), np.dtype(np.int64), **options)
@@ -213,7 +215,8 @@ def random_(self: Tensor, *args: Any, generator: Any = None, **named: Any) -> Te
     if len(args) == 1 and not named:
         named, args = {"to": args[0]}, ()
     named.update(zip(("from", "to"), args, strict=False))
-    if len(args) > 2 or set(named) - {"from", "to"}:
+    fractions = any(isinstance(x, float) for x in named.values())
+    if len(args) > 2 or set(named) - {"from", "to"} or fractions:
         raise mismatch("random_", args, named, "", "int from, int to", "int to")
     if not named:
         return fill(self, "random", generator)

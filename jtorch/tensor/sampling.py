@@ -208,7 +208,7 @@ def mismatch(name: str, args: tuple, kwargs: dict, *forms: str) -> TypeError:
 
 def checked_generator(name: str, generator: Any) -> Any:
     if generator is not None and not isinstance(generator, Generator):
-        raise TypeError(f"{name}(): argument 'generator' must be torch.Generator, not {type(generator).__name__}")
+        raise mismatch(name, (), {"generator": generator}, "..., torch.Generator generator = None")
     return generator
 
 
@@ -230,10 +230,15 @@ def floats(name: str, defaults: dict[str, float], args: tuple, kwargs: dict) -> 
 def made(
     name: str, kind: str, shape: tuple, numbers: tuple, default: Any, *, generator: Any = None, out: Any = None,
     dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False, requires_grad: bool = False,
+    **unknown: Any,
 ) -> Tensor:  # fmt: skip
     """A tensor of draws with the options of torch's factory functions; ``default`` is the dtype where none is given."""
+    if unknown:
+        raise mismatch(name, (), unknown, "..., torch.Generator generator = None, Tensor out = None, torch.dtype dtype")
     checked_generator(name, generator)
     np_dtype = default if dtype is None else to_numpy_dtype(dtype)
+    if requires_grad and category(np_dtype) < FLOAT:
+        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
     if out is None:
         drawn = wrap(sample(kind, shape, np_dtype, engine_name(device), generator, *numbers))
         return drawn.requires_grad_(requires_grad) if requires_grad else drawn
