@@ -5,7 +5,6 @@ import os
 import pickle
 import secrets
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pickle import UnpicklingError
@@ -143,7 +142,7 @@ def load(
         raise ValueError("f must be a file path in order to use the mmap argument")
     encoding = pickle_load_args.pop("encoding", "utf-8")
     if pickle_load_args and weights_only is not False:
-        warnings.warn("pickle_load_args only works if `weights_only=False`.", stacklevel=2)
+        raise TypeError(f"load() got an unexpected keyword argument '{next(iter(pickle_load_args))}'")
     run = _Run(map_location, weights_only, pickle_module or pickle, {"encoding": encoding, **pickle_load_args})
     with open(f, "rb") if _is_path(f) else nullcontext(_seekable(f)) as file:
         if is_zip(file):
@@ -215,7 +214,10 @@ class _Run:
             raise EOFError("Ran out of input")
         if b"ustar" in data[257:265]:
             raise RuntimeError("this file is a tar archive of torch before 0.1.10: save it again with a newer torch")
-        parts = legacy.LegacyReader(data)
+        try:
+            parts = legacy.LegacyReader(data)
+        except UnpicklingError as error:
+            raise UnpicklingError(self.explain(str(error))) from error
         made = self.unpickle(data, parts.start, lambda key, size, word: parts.order.apply(parts.read(key, size), word))
         file.seek(start + parts.end)
         return made

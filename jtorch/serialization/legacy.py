@@ -47,7 +47,7 @@ def _word(storage: TypedStorage) -> int:
 class LegacyReader:
     """A legacy file in ``data``: where its pickle starts and ends, and the bytes of each storage.
 
-    Raises RuntimeError for what is no such file and for one that is cut short.
+    Raises UnpicklingError for what is no pickle, RuntimeError for other pickles and for a file that is cut short.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -68,10 +68,7 @@ class LegacyReader:
 
     def _plain(self, start: int, kind: type) -> tuple[Any, int]:
         machine = Unpickler(self._data, Survey(), position=start)
-        try:
-            value = machine.load()
-        except UnpicklingError as error:
-            raise RuntimeError(f"{_NOT_ONE} ({error})") from error
+        value = machine.load()
         if type(value) is not kind:
             raise RuntimeError(_NOT_ONE)
         return value, machine.position

@@ -3,6 +3,7 @@
 The pure-Python pickler of the standard library is used, since the C one has no say over the names it writes.
 """
 
+import copyreg
 import pickle
 from collections import OrderedDict
 from functools import cache
@@ -85,6 +86,7 @@ def pickler_class(base: type) -> type:
     made = type("TorchPickler", (_TorchNames, base), {})
     save_global = _TorchNames.save_global
     made.dispatch = {**base.dispatch, FunctionType: save_global, StorageType: save_global}  # type: ignore[attr-defined]
+    made.dispatch_table = {**copyreg.dispatch_table, layout: reduce_layout}  # type: ignore[attr-defined]
     return made
 
 

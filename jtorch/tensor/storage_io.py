@@ -10,7 +10,7 @@ from jtorch.engine.op import T
 from jtorch.engine.value import from_array
 from jtorch.ops import views
 from jtorch.tensor.storage import DETACH, Alias, Step, Storage
-from jtorch.tensor.strides import contiguous_strides, dense
+from jtorch.tensor.strides import Layout, by_rule, contiguous_strides, dense
 from jtorch.tensor.tensor import Tensor, wrap
 
 _ALIGNMENT = 64
@@ -29,25 +29,25 @@ def describe(t: Tensor) -> tuple:
     alias = t._alias
     if alias is not None and value.aval.size:
         base = contiguous(wrap(alias.storage.value)._host("saved"))
-        look = base
+        flat = base.reshape(-1)
+        lay: Layout | None = (base.shape, contiguous_strides(base.shape), 0)
         for step in alias.steps:
-            if step.op is not DETACH:
-                look = _step(step, look)
-        if look.dtype == base.dtype and look.shape == size and np.may_share_memory(look, base):
-            width = base.dtype.itemsize
-            offset = (look.ctypes.data - base.ctypes.data) // width
-            stride = tuple(step // width for step in look.strides)
-            return alias.storage, base.reshape(-1), offset, size, stride, value.requires_grad, device
+            if step.op is not DETACH and lay is not None:
+                lay = by_rule(lay, step) or _as_numpy_lays(flat, lay, step)
+        if lay is not None:
+            return alias.storage, flat, lay[2], size, tuple(lay[1]), value.requires_grad, device
     flat = contiguous(t._host("saved")).reshape(-1)
     return object(), flat, 0, size, contiguous_strides(size), value.requires_grad, device
 
 
-def _step(step: Step, look: np.ndarray) -> np.ndarray:
-    """One view step, without a copy where NumPy can."""
-    if step.op is views.as_strided and look.flags.c_contiguous:
-        size, stride, offset = step.spec[1:]
-        return _strided(look.reshape(-1), offset or 0, size, stride)
-    return step.op.bind(step.spec, "host")(look)
+def _as_numpy_lays(flat: np.ndarray, lay: Layout, step: Step) -> Layout | None:
+    """The layout of the view that NumPy makes for a step; None where it makes none."""
+    shape, strides, offset = lay
+    look = step.op.bind(step.spec, "host")(_strided(flat, offset, shape, strides))
+    if look.dtype != flat.dtype or not np.may_share_memory(look, flat):
+        return None
+    start = (look.ctypes.data - flat.ctypes.data) // flat.itemsize
+    return look.shape, tuple(s // flat.itemsize for s in look.strides), start
 
 
 def _strided(flat: np.ndarray, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> np.ndarray:
