@@ -1,6 +1,9 @@
-"""Checks of optimizers' options."""
+"""What optimizers share: checks of their options, and states to start from."""
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from jtorch.tensor.tensor import Tensor
 
@@ -29,3 +32,14 @@ def check_betas(betas: Any) -> None:
 def as_scalar(x: Any) -> Any:
     """A one-element tensor as a 0-d one; anything else as it is."""
     return x.squeeze() if isinstance(x, Tensor) and x.dim() else x  # type: ignore[attr-defined]
+
+
+def zeros(p: Any) -> np.ndarray:
+    """Zeros like a parameter, for its state."""
+    return np.zeros(p.shape, p._aval().dtype)
+
+
+def full(value: Any) -> Callable[[Any], np.ndarray]:
+    """Makes a number like a parameter, for its state; of a complex one both parts have it."""
+    value = float(value)
+    return lambda p: np.full(p.shape, complex(value, value) if p.is_complex() else value, p._aval().dtype)

@@ -3,9 +3,8 @@
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
-from jtorch.optim._options import as_scalar, check_betas, check_lr, nonnegative
+from jtorch.optim._options import as_scalar, check_betas, check_lr, nonnegative, zeros
 from jtorch.optim.planned import PlannedOptimizer
 from jtorch.optim.rule import Rule, lerp
 from jtorch.tensor.tensor import Tensor
@@ -13,7 +12,7 @@ from jtorch.tensor.tensor import Tensor
 
 def _init(p: Any, group: dict) -> dict:
     names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
-    return {"step": 0.0, **{name: np.zeros(p.shape, p._aval().dtype) for name in names}}
+    return {"step": 0.0, **{name: zeros for name in names}}
 
 
 def _schedule(h: Any, c: Any, f: Any) -> tuple:

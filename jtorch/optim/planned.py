@@ -26,6 +26,13 @@ class PlannedOptimizer(Optimizer):
     _rule: Rule
     _plans: "list[Plan] | None" = None
     _host_counters = True  # torch keeps counters on the CPU unless the group is capturable or fused
+    # Options that older versions of torch did not save, with what they stand for.
+    _late_options: dict[str, Any] = {
+        "foreach": None,
+        "maximize": False,
+        "capturable": False,
+        "differentiable": False,
+    }
     _honours_found_inf = True  # a GradScaler may leave the overflow flag on the device
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
@@ -92,7 +99,7 @@ class PlannedOptimizer(Optimizer):
             elif type(value) is float:
                 entry[name] = _counter(value, name, device, group, counters)
             else:
-                entry[name] = tensor_from(value, device)
+                entry[name] = tensor_from(value(key), device)
         return entry
 
     def _shown(self, group: dict | None, value: Any) -> Any:
@@ -120,9 +127,6 @@ class PlannedOptimizer(Optimizer):
                         entry[name] = _counter(value, name, p._aval().device, group, counters)  # type: ignore[index]
                     elif isinstance(value, Tensor):
                         entry[name] = _copy(value)  # type: ignore[index]
-
-    # Options that older torch versions did not save, and their values.
-    _late_options: dict[str, Any] = {"foreach": None, "maximize": False, "differentiable": False}
 
 
 def _copy(x: Tensor) -> Tensor:

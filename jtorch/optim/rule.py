@@ -21,15 +21,17 @@ class Rule:
     """How a parameter and its state follow from a gradient.
 
     Arguments:
-        init: ``(param, group) -> {name: state}``, a NumPy array each; a float for a counter, which parameters that
-            start together share; None for a state that ``update`` makes in the first step. Called outside the program.
+        init: ``(param, group) -> {name: state}``: the function of the parameter that makes an array; a float for a
+            counter, which parameters that start together share; None for what ``update`` makes in the first step.
         update: ``(p, g, s, h, f) -> (p, s)``: parameter, gradient, state, numbers and flags of the step to the new
-            parameter and state. float16 and bfloat16 come as float32, complex as real with one more dimension of size 2.
+            parameter and state; ``f.dtype`` is the parameter's. 16-bit floats come as float32, complex as real with one
+            more dimension of size 2.
         numbers: names of the group's options that are inputs of the program.
         flags: names of those of which the program knows whether they are zero or false.
         constants: names of those that are part of the program.
         counters: names of the state that is a counter.
-        schedule: ``(h, c, f) -> (numbers, c)``: more numbers for ``update``, and the new counters, both as dicts.
+        schedule: ``(h, c, f) -> (numbers, c)``: more numbers for ``update``, and the new counters, both as dicts. The
+            numbers are float64, the counters as they are kept.
         decoupled: weight decay shrinks the parameter and does not add to the gradient; None leaves decay to ``update``.
     """
 
@@ -73,7 +75,7 @@ class Rule:
                 new = new * k.shrink
             else:
                 g = g + k.weight_decay * new
-        new, rest = self.update(new, g, rest, k, f)
+        new, rest = self.update(new, g, rest, k, SimpleNamespace(**vars(f), dtype=p.dtype))
         return _lower(new, p), {**{name: _lower(x, p) for name, x in rest.items()}, **new_counters}
 
     def _numbers(self, h: SimpleNamespace, f: SimpleNamespace, counters: dict, kind: Any) -> tuple:
@@ -82,7 +84,7 @@ class Rule:
             k["shrink"] = 1 - h.lr * h.weight_decay
         new: dict[str, Any] = {}
         if self.schedule is not None:
-            more, new = self.schedule(h, SimpleNamespace(**{n: x.astype(jnp.float64) for n, x in counters.items()}), f)
+            more, new = self.schedule(h, SimpleNamespace(**counters), f)
             k.update(more)
         return (
             SimpleNamespace(**jax.tree.map(lambda x: jnp.asarray(x, kind), k)),
@@ -106,6 +108,12 @@ def _lower(x: Any, like: Any) -> Any:
     return x.astype(like.dtype)
 
 
+def rounded(x: Any, dtype: Any) -> Any:
+    """``x`` with the precision of a narrower dtype (XLA drops casts there and back)."""
+    info = jnp.finfo(dtype)
+    return jax.lax.reduce_precision(x, info.nexp, info.nmant)
+
+
 def lerp(start: Any, end: Any, weight: Any) -> Any:
     """From ``start`` to ``end``, in torch's order of operations (torch.lerp)."""
     return jnp.where(weight < 0.5, start + weight * (end - start), end - (end - start) * (1 - weight))
@@ -114,7 +122,7 @@ def lerp(start: Any, end: Any, weight: Any) -> Any:
 class Layout(NamedTuple):
     """Where a group's arrays stand among those of the program, and what else the program knows of it.
 
-    A number stands at its place in the vector of numbers, from 0 on, or, given as a tensor, among the arrays (``~place``).
+    A number stands at a place in the vector of numbers, from 0 on; one given as a tensor among the arrays (``~place``).
     """
 
     apply: Callable

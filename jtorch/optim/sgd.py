@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import numpy as np
-
-from jtorch.optim._options import check_lr, nonnegative
+from jtorch.optim._options import check_lr, nonnegative, zeros
 from jtorch.optim.planned import PlannedOptimizer
 from jtorch.optim.rule import Rule
 
@@ -13,7 +11,7 @@ def _init(p: Any, group: dict) -> dict:
     if not group["momentum"]:
         return {}
     # Without dampening a buffer of zeros takes up the first gradient as it is.
-    return {"momentum_buffer": None if group["dampening"] else np.zeros(p.shape, p._aval().dtype)}
+    return {"momentum_buffer": None if group["dampening"] else zeros}
 
 
 def _update(p: Any, g: Any, s: dict, h: Any, f: Any) -> tuple:
