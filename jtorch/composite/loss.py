@@ -108,8 +108,7 @@ def _of_probabilities(
 ) -> Any:
     if not target.is_floating_point():
         raise RuntimeError(
-            "Expected floating point type for target with class probabilities, got "
-            f"{SCALAR_NAMES[target.dtype.name]}"
+            f"Expected floating point type for target with class probabilities, got {SCALAR_NAMES[target.dtype.name]}"
         )
     if ignore_index >= 0:
         raise RuntimeError("ignore_index is not supported for floating point target")
@@ -161,7 +160,7 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
 @composite("torch")
 @_in_float32
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: int = 1) -> Any:
-    """``1 - cos`` of the inputs where ``target`` is 1, ``max(0, cos - margin)`` where it is -1: (N, D) twice and (N,)."""
+    """``1 - cos`` of (N, D) and (N, D) where ``target`` (N,) is 1, ``max(0, cos - margin)`` where it is -1."""
     if target.ndim > 1:
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     if not input1.ndim == input2.ndim == target.ndim + 1:

@@ -8,9 +8,9 @@ from jtorch.ops.normalization import RMS_NORM
 from jtorch.ops.table import TABLE
 from jtorch.tensor.bind import generate
 
-_batch_norm, _instance_norm, _running_stats, _layer_norm, _group_norm = (
+_batch_norm, _instance_norm, _running_stats, _layer_norm, _native_layer_norm, _group_norm = (
     generate(TABLE[f"_{name}"], function=True)
-    for name in ("batch_norm", "instance_norm", "running_stats", "layer_norm", "group_norm")
+    for name in ("batch_norm", "instance_norm", "running_stats", "layer_norm", "native_layer_norm", "group_norm")
 )
 _rms_norm = {converts: generate(op, function=True) for converts, op in RMS_NORM.items()}
 
@@ -127,6 +127,13 @@ def layer_norm(
 ) -> Any:
     """``input`` normalized over its last dimensions, those of ``normalized_shape``, then ``* weight + bias``."""
     return _layer_norm(input, _shape("layer_norm", normalized_shape), weight, bias, eps)
+
+
+@composite("torch")
+def native_layer_norm(input: Any, normalized_shape: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any]:
+    """:func:`layer_norm`, and the means and 1 / deviations, which have no gradient."""
+    out, mean, rstd = _native_layer_norm(input, _shape("native_layer_norm", normalized_shape), weight, bias, eps)
+    return out, mean.detach(), rstd.detach()
 
 
 @composite("torch")

@@ -35,7 +35,7 @@ def _length_checks(log_probs: Any, targets: Any, input_lengths: Any, target_leng
 
 @jax.custom_jvp
 def _normalized(log_probs: Any, counts: Any) -> Any:
-    """0. Torch's gradient takes ``log_probs`` as a function of logits: where ``counts`` it has ``exp(log_probs)`` more."""
+    """Zeros. Torch's gradient is one by logits: where ``counts`` it has ``exp(log_probs)`` more."""
     return jnp.zeros(counts.shape[1], log_probs.dtype)
 
 

@@ -96,16 +96,15 @@ def soft_margin_loss(self, target, reduction=1):
     """``log(1 + exp(-target * self))``, in the dtype of ``self``."""
     if category(self.dtype) == BOOL:
         raise RuntimeError(
-            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
-            "`~` or `logical_not()` operator instead."
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
+            "the `~` or `logical_not()` operator instead."
         )
     if category(self.dtype) != FLOAT:
         raise RuntimeError(f"result type Float can't be cast to the desired output type {scalar_type(self.dtype)}")
     broadcast_batch(self.shape, target.shape)
     x, y = wide(self), wide(target)
-    return reduced(jax.nn.softplus(-y.astype(promotion.promote_types(x.dtype, y.dtype)) * x), reduction).astype(
-        self.dtype
-    )
+    loss = jax.nn.softplus(-y.astype(promotion.promote_types(x.dtype, y.dtype)) * x)
+    return reduced(loss, reduction).astype(self.dtype)
 
 
 # --- binary cross entropy -------------------------------------------------------------------------------------------
@@ -146,15 +145,16 @@ def binary_cross_entropy(self, target, weight=None, reduction=1):
     "int reduction=1) -> Tensor", expose="torch", out=False, autocast="fp32",
     saves="self target weight pos_weight")  # fmt: skip
 def binary_cross_entropy_with_logits(self, target, weight=None, pos_weight=None, reduction=1):
-    """``binary_cross_entropy`` of ``sigmoid(self)``, the term of ``target`` times ``pos_weight``; large logits are fine."""
+    """``binary_cross_entropy`` of ``sigmoid(self)``, the term of ``target`` times ``pos_weight``."""
     _only_floats("log_sigmoid_cpu", self)
     if category(target.dtype) < FLOAT:
         raise RuntimeError(f"result type Float can't be cast to the desired output type {scalar_type(target.dtype)}")
     dtype = promotion.result_type(self, target, weight, pos_weight)
     x, y, w, pos = (None if a is None else wide(promotion.cast(a, dtype)) for a in (self, target, weight, pos_weight))
-    for a in (w, pos):
-        if a is not None:
-            broadcast_batch(a.shape, x.shape)
+    if pos is not None:
+        broadcast_batch(pos.shape, x.shape)
+    if w is not None:
+        broadcast_batch(x.shape, w.shape)
     miss = jax.nn.softplus(-x)  # -log(sigmoid(x))
     loss = (1 - y) * x + (miss if pos is None else ((pos - 1) * y + 1) * miss)
     return reduced(loss if w is None else loss * w, reduction).astype(dtype)
@@ -195,6 +195,8 @@ def _check_nll(x: Any, target: Any, weight: Any) -> None:
         )
     if weight is not None and weight.dtype != x.dtype:
         raise RuntimeError(f"expected scalar type {scalar_type(x.dtype)} but found {scalar_type(weight.dtype)}")
+    if x.ndim > 2 and target.dtype != np.int64:
+        raise RuntimeError(f"expected scalar type Long but found {scalar_type(target.dtype)}")
     _only_floats("nll_loss_out_frame", x)
 
 
@@ -270,8 +272,8 @@ def multi_margin_loss(self, target, p=1, margin=1, weight=None, reduction=1):
     rows = self.shape[0] if self.ndim == 2 else 1
     if target.ndim > 1 or target.size != rows:
         raise RuntimeError(
-            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch size). "
-            f"Expected target size [{rows}], but got {list(target.shape)}. Input has shape {list(self.shape)}."
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch "
+            f"size). Expected target size [{rows}], but got {list(target.shape)}. Input has shape {list(self.shape)}."
         )
     if weight is not None and (weight.ndim != 1 or weight.size != self.shape[-1]):
         raise RuntimeError(f"inconsistent weight size, expected {self.shape[-1]} but got {list(weight.shape)}")
@@ -298,7 +300,7 @@ def _label_checks(self: Any, target: Any, *_: Any) -> Check:
 @op("multilabel_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor", expose="_nn", autocast="fp32",
     saves="self target", check=_label_checks)  # fmt: skip
 def multilabel_margin_loss(self, target, reduction=1):
-    """The sum over labels y and classes i that are none of ``max(0, 1 - x[y] + x[i]) / C``: (N, C), labels up to a -1."""
+    """The sum over labels y (up to a -1) and other classes i of ``max(0, 1 - x[y] + x[i]) / C``: (N, C) and (N, C)."""
     _check_matrix(self)
     if target.shape != self.shape:
         raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(self.shape)}")

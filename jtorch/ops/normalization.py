@@ -1,7 +1,7 @@
 """Normalization: batch, layer, group and RMS norms (https://docs.pytorch.org/docs/stable/nn.functional.html).
 
-All but the last stand on one function, which takes mean and variance in two passes, in float32 for halves. Its derivative
-is written down: what JAX makes of the two passes reads the input more often than needed.
+All but RMS norm stand on one function, which takes mean and variance in two passes, in float32 for halves. Its
+derivative is written down: what JAX makes of the two passes reads the input more often than needed.
 """
 
 from collections.abc import Sequence
@@ -110,14 +110,14 @@ batch_norm = op(
     "_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, "
     "float eps) -> (Tensor, Tensor, Tensor)",
     expose="",
-    saves="input weight running_mean running_var",
+    saves="input weight",
     grad_name="NativeBatchNormBackward0",
 )(_batch_norm)
 
 
 @op("_instance_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, "
     "bool use_input_stats, float eps) -> (Tensor, Tensor, Tensor)", expose="",
-    saves="input weight running_mean running_var", grad_name="ViewBackward0")  # fmt: skip
+    saves="input weight", grad_name="ViewBackward0")  # fmt: skip
 def instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, eps):
     """(N, C, *) normalized over *; also mean and biased variance, each averaged over the batch, as (C,)."""
     batch, channels = input.shape[:2]
@@ -153,15 +153,15 @@ def _check_shape(x: Any, shape: Sequence[int], comma: str = ", ", **params: Any)
             )
     if tuple(x.shape[-len(shape) :]) != tuple(shape):
         raise RuntimeError(
-            f"Given normalized_shape={list(shape)}, expected input with shape [*{comma}{', '.join(map(str, shape))}], but "
-            f"got input of size{list(x.shape)}"
+            f"Given normalized_shape={list(shape)}, expected input with shape "
+            f"[*{comma}{', '.join(map(str, shape))}], but got input of size{list(x.shape)}"
         )
 
 
 _LAYER_NORM = "(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, float eps)"
 
 
-@op(f"native_layer_norm{_LAYER_NORM} -> (Tensor, Tensor, Tensor)", expose="torch", out=False, autocast="fp32",
+@op(f"_native_layer_norm{_LAYER_NORM} -> (Tensor, Tensor, Tensor)", expose="", autocast="fp32",
     saves="input weight bias")  # fmt: skip
 def native_layer_norm(input, normalized_shape, weight, bias, eps):
     """``input`` normalized over its last dimensions; also their means and 1 / deviations (with size 1 left there)."""
@@ -179,7 +179,7 @@ def native_layer_norm(input, normalized_shape, weight, bias, eps):
 @op(f"_layer_norm{_LAYER_NORM} -> Tensor", expose="", autocast="fp32", saves="input weight bias",
     grad_name="NativeLayerNormBackward0")  # fmt: skip
 def layer_norm(input, normalized_shape, weight, bias, eps):
-    """The first result of ``native_layer_norm``."""
+    """The first result of ``_native_layer_norm``."""
     return native_layer_norm.impl(input, normalized_shape, weight, bias, eps)[0]
 
 
@@ -267,8 +267,8 @@ def group_norm(input, num_groups, weight, bias, eps):
     return _group_norm(input, num_groups, weight, bias, eps)[0]
 
 
-@op("native_group_norm(Tensor input, Tensor? weight, Tensor? bias, SymInt N, SymInt C, SymInt HxW, int group, float eps)"
-    " -> (Tensor, Tensor, Tensor)", expose="torch", out=False, saves="input weight")  # fmt: skip
+@op("native_group_norm(Tensor input, Tensor? weight, Tensor? bias, SymInt N, SymInt C, SymInt HxW, int group, "
+    "float eps) -> (Tensor, Tensor, Tensor)", expose="torch", out=False, saves="input weight")  # fmt: skip
 def native_group_norm(input, weight, bias, N, C, HxW, group, eps):  # noqa: N803 (torch's names)
     """``group_norm`` of N samples of C channels of HxW elements; also means and 1 / deviations as (N, group)."""
     if input.size != N * C * HxW or C % max(group, 1):

@@ -172,8 +172,8 @@ def binary_cross_entropy(
         )
     if target.size() != input.size():
         raise ValueError(
-            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is deprecated. "
-            "Please ensure they have the same size."
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is "
+            "deprecated. Please ensure they have the same size."
         )
     if weight is not None:
         weight = weight.expand(jtorch.broadcast_shapes(target.size(), weight.size()))
@@ -331,7 +331,7 @@ def kl_div(
     reduction: str = "mean",
     log_target: bool = False,
 ) -> Any:
-    """``target * (log(target) - input)``, where ``input`` is a logarithm; ``batchmean`` is the sum over the batch size."""
+    """``target * (log(target) - input)`` of a logarithm ``input``; ``batchmean`` is the sum over the batch size."""
     if size_average is not None or reduce is not None:
         number = _number(size_average, reduce, reduction)
     else:

@@ -25,7 +25,7 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Any:
-    """Rows of ``weight`` (V, D) by index: (*) -> (*, D). With ``max_norm`` the rows used are first scaled down in place.
+    """Rows of ``weight`` (V, D) by index: (*) -> (*, D). ``max_norm`` first scales the rows used down, in place.
 
     https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html
     """
@@ -64,8 +64,8 @@ def embedding_bag(
         weight, input = input, weight
     if per_sample_weights is not None and input.size() != per_sample_weights.size():
         raise ValueError(
-            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the same "
-            f"shape as the input ({input.shape})"
+            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the "
+            f"same shape as the input ({input.shape})"
         )
     if weight.dim() != 2:
         raise ValueError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight.dim()}")
