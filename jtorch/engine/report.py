@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jtorch.engine.program import Program
     from jtorch.engine.trace import Node
 
-RECOMPILES_BEFORE_WARNING = 32
+RECOMPILES_BEFORE_WARNING = 64
 
 
 class RecompileWarning(UserWarning):
@@ -69,7 +69,7 @@ def flushed(why: str, end: "Node", program: "Program", new: bool, seconds: float
             file=sys.stderr,
         )
     _compiles_at[where] += 1
-    if _compiles_at[where] == RECOMPILES_BEFORE_WARNING:
+    if _compiles_at[where] == RECOMPILES_BEFORE_WARNING and _mostly_new(where):
         last = f" The path last changed at {_divergences[-1]}" if _divergences else ""
         warnings.warn(
             f"{where}: {RECOMPILES_BEFORE_WARNING} different programs were compiled for this line; shapes or numbers "
@@ -78,6 +78,11 @@ def flushed(why: str, end: "Node", program: "Program", new: bool, seconds: float
             RecompileWarning,
             stacklevel=2,
         )
+
+
+def _mostly_new(where: str) -> bool:
+    flushes = sum(n for (_, line), n in reasons.items() if line == where)
+    return flushes < 2 * RECOMPILES_BEFORE_WARNING
 
 
 def counts() -> dict[str, int]:
