@@ -174,6 +174,7 @@ _activation(
     "softshrink_check",
     _softshrink,
     "``self`` brought ``lambd`` nearer to 0, and no further than 0. RuntimeError for a negative ``lambd``.",
+    static=("lambd",),
     **_BOTH,
 )
 _activation(
@@ -189,6 +190,7 @@ _activation(
     "elu_cpu",
     _celu,
     "ELU with ``exp(self / alpha)`` (arXiv:1704.07483).",
+    static=("alpha",),
     expose="torch",
     **_IN,
 )

@@ -178,7 +178,7 @@ def _resampled_bytes(matrix: np.ndarray, x: Any, axis: int) -> Any:
 
 
 def _declare(name: str, n: int, matrix: Callable, kernel: str, bytes_too: bool, aligns: bool) -> None:
-    def upsample(input: Any, output_size: Sequence[int], align_corners: Any, scales: Any) -> Any:
+    def upsample(input: Any, output_size: Sequence[int], align_corners: Any, scales: Any = None) -> Any:
         _check_sizes(input, n, output_size)
         integer = category(input.dtype) != FLOAT
         if integer and not (bytes_too and input.dtype == np.uint8):
@@ -194,15 +194,10 @@ def _declare(name: str, n: int, matrix: Callable, kernel: str, bytes_too: bool, 
             x = resampled(matrix(size, output_size[i], scale, bool(align_corners), dtype), x, 2 + i)
         return x.astype(input.dtype)
 
-    if aligns:
+    def exact(input: Any, output_size: Any, scales: Any = None) -> Any:
+        return upsample(input, output_size, None, scales)
 
-        def run(input: Any, output_size: Any, align_corners: Any, scales: Any = None) -> Any:
-            return upsample(input, output_size, align_corners, scales)
-    else:
-
-        def run(input: Any, output_size: Any, scales: Any = None) -> Any:
-            return upsample(input, output_size, None, scales)
-
+    run: Callable = upsample if aligns else exact
     run.__doc__ = (
         f"(N, C, ...) resampled to ``output_size`` in its last {n} axes; ``scales`` say more exactly by how much."
     )

@@ -3,6 +3,7 @@
 With ``inplace`` the result is written to ``input``, which is also returned.
 """
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -76,13 +77,15 @@ def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) 
 
 def rrelu(input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False) -> Any:
     """:func:`leaky_relu` with slopes drawn uniformly from [lower, upper) in training, their mean otherwise."""
+    for name, bound in (("lower", lower), ("upper", upper)):
+        if not math.isfinite(bound):
+            raise RuntimeError(f"rrelu: {name} bound must be finite, got {bound}")
+    if lower > upper:
+        raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
-        slope = (lower + upper) / 2
-    elif lower > upper or not (abs(lower) < float("inf") and abs(upper) < float("inf")):
-        raise RuntimeError(f"rrelu: lower={lower} must not be above upper={upper}, and both must be finite")
+        made = nn.leaky_relu(input, (lower + upper) / 2)
     else:
-        slope = _slopes(input.detach(), lower, upper)
-    made = nn.leaky_relu(input, slope) if not training else jtorch.where(input > 0, input, input * slope)
+        made = jtorch.where(input > 0, input, input * _slopes(input.detach(), lower, upper))
     return finish(input, made, inplace, "rrelu")
 
 

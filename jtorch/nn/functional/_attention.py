@@ -92,13 +92,13 @@ def _as_float_mask(mask: Any, name: str, dtype: Any, other: Any = None) -> Any:
 def _check_attn_mask(mask: Any, length: int, source: int, rows: int) -> Any:
     """``mask`` with a dimension for batch and heads: (1, L, S) or (N * heads, L, S)."""
     if mask.dim() == 2:
-        want, shown = (length, source), "2D"
+        want: tuple[int, ...] = (length, source)
     elif mask.dim() == 3:
-        want, shown = (rows, length, source), "3D"
+        want = (rows, length, source)
     else:
         raise RuntimeError(f"attn_mask's dimension {mask.dim()} is not supported")
     if tuple(mask.shape) != want:
-        raise RuntimeError(f"The shape of the {shown} attn_mask is {mask.shape}, but should be {want}.")
+        raise RuntimeError(f"The shape of the {mask.dim()}D attn_mask is {mask.shape}, but should be {want}.")
     return mask.unsqueeze(0) if mask.dim() == 2 else mask
 
 
@@ -250,21 +250,21 @@ def multi_head_attention_forward(
     dropout_p = dropout_p if training else 0.0
 
     if need_weights:
-        out, weights = _with_weights(q, k, v, attn_mask, dropout_p)
+        out, attention = _with_weights(q, k, v, attn_mask, dropout_p)
         out = out.transpose(0, 1)
-        weights = weights.view(batch, num_heads, length, source)
-        weights = weights.mean(dim=1) if average_attn_weights else weights
-        weights = weights if batched else weights.squeeze(0)
+        attention = attention.view(batch, num_heads, length, source)
+        attention = attention.mean(dim=1) if average_attn_weights else attention
+        attention = attention if batched else attention.squeeze(0)
     else:
         if attn_mask is not None:
             shared = attn_mask.size(0) == 1
             attn_mask = attn_mask.unsqueeze(0) if shared else attn_mask.view(batch, num_heads, -1, source)
         q, k, v = (x.reshape(batch, num_heads, -1, head_dim) for x in (q, k, v))
         out = scaled_dot_product_attention(q, k, v, attn_mask, dropout_p, is_causal).permute(2, 0, 1, 3)
-        weights = None
+        attention = None
     out = nn.linear(out.reshape(length * batch, embed_dim), out_proj_weight, out_proj_bias)
     out = out.view(length, batch, out.size(1))
-    return (out if batched else out.squeeze(1)), weights
+    return (out if batched else out.squeeze(1)), attention
 
 
 def _with_weights(q: Any, k: Any, v: Any, mask: Any, dropout_p: float) -> tuple[Any, Any]:
