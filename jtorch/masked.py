@@ -1,9 +1,9 @@
 """``torch.masked``: reductions and normalizations that leave elements out.
 
 Each function takes a ``mask``, bool and broadcastable to the input, that is True where an element counts; without one
-all do. An element that does not count is replaced by the number that changes nothing: 0 in a sum, -inf in a maximum. The
-mask may not have more dimensions than the input (IndexError). ``dtype`` is the result's; by default the input's. Torch's
-MaskedTensor is not there. https://docs.pytorch.org/docs/stable/masked.html
+all do. An element that does not count is replaced by the number that changes nothing: 0 in a sum, -inf in a maximum.
+The mask may not have more dimensions than the input (IndexError). ``dtype`` is the result's; by default the input's.
+Torch's MaskedTensor is not there. https://docs.pytorch.org/docs/stable/masked.html
 """
 
 import math
@@ -110,7 +110,7 @@ def _count(input: Any, dim: _Dims, keepdim: bool, mask: Any) -> Any:
     """How many elements count."""
     if mask is None:
         return math.prod(input.shape[d] for d in _dims(dim, input.ndim) if input.ndim)
-    return _full_mask(input, mask).sum(_dims(dim, input.ndim), keepdim)
+    return _full_mask(input, mask).sum(dim, keepdim)
 
 
 def mean(input: Any, dim: _Dims = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None) -> Any:
@@ -122,7 +122,8 @@ def mean(input: Any, dim: _Dims = None, *, keepdim: bool = False, dtype: Any = N
             f"mean(): Could not infer output dtype. {source} dtype must be either a floating point or complex dtype. "
             f"Got: {wanted}"
         )
-    return sum(input, dim, keepdim=keepdim, dtype=wanted, mask=mask) / _count(input, dim, bool(keepdim), mask)
+    count = _count(input, dim, bool(keepdim), mask)
+    return sum(input, dim, keepdim=keepdim, dtype=wanted, mask=mask) / count
 
 
 def median(input: Any, dim: int = -1, *, keepdim: bool = False, dtype: Any = None, mask: Any = None) -> Any:
@@ -156,7 +157,7 @@ def var(
     input: Any, dim: _Dims = None, unbiased: bool | None = None, *, correction: float | None = None,
     keepdim: bool = False, dtype: Any = None, mask: Any = None,
 ) -> Any:  # fmt: skip
-    """The variance, divided by the count less ``correction`` (1, or 0 for ``unbiased=False``); nan where none counts."""
+    """The variance: over the count less ``correction`` (1, or 0 if not ``unbiased``); nan where nothing counts."""
     if unbiased is not None and correction is not None:
         raise AssertionError("Only one of unbiased and correction may be given")
     if correction is None:
@@ -167,13 +168,13 @@ def var(
 
     dtype = inexact(input.dtype) if dtype is None else dtype
     computed = inexact(dtype)
-    center = sum(input, dim, keepdim=True, dtype=dtype, mask=mask) / _count(input, dim, True, mask)
-    off = input - center
+    count = _count(input, dim, True, mask)
+    off = input - sum(input, dim, keepdim=True, dtype=dtype, mask=mask) / count
     total = sum(off * off.conj(), dim, keepdim=keepdim, dtype=computed, mask=mask)
-    count = _count(input, dim, bool(keepdim), mask)
     if mask is None:
         return (total / max(count - correction, 0)).to(dtype=dtype)
-    return (total / (count.to(computed.to_real()) - correction).clamp(min=0)).to(dtype=dtype)
+    count = count.reshape(total.shape).to(computed.to_real())
+    return (total / (count - correction).clamp(min=0)).to(dtype=dtype)
 
 
 def std(
