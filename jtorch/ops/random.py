@@ -34,7 +34,7 @@ def _key(state: Any) -> Any:
 
 
 def _following(state: Any) -> Any:
-    low = state[2] + np.uint32(STRIDE)
+    low = jnp.add(state[2], np.uint32(STRIDE))  # may wrap around
     return jnp.stack([state[0], state[1], low, state[3] + (low < STRIDE).astype(np.uint32)])
 
 
@@ -200,7 +200,7 @@ def multinomial(key, weights, n, replacement):
 # -- what is made of draws that came from elsewhere
 
 
-def _bad_probabilities(u: Any, p: Any) -> list:
+def _bad_probabilities(u: Any, p: Any, dtype: Any) -> list:
     return [
         (
             ~((p >= 0) & (p <= 1)).all(),
@@ -211,13 +211,14 @@ def _bad_probabilities(u: Any, p: Any) -> list:
 
 
 @op(
-    "_bernoulli_of(Tensor u, Tensor p) -> Tensor",
-    expose="", out=False, check=_bad_probabilities, host=lambda u, p: u < p, grad_name="BernoulliBackward0",
+    "_bernoulli_of(Tensor u, Tensor p, ScalarType dtype) -> Tensor",
+    expose="", out=False, check=_bad_probabilities, grad_name="BernoulliBackward0",
+    host=lambda u, p, dtype: (u < p).astype(dtype),
 )  # fmt: skip
 @only(frozenset({FLOAT}), "bernoulli_tensor_cpu_p_")
-def bernoulli_of(u, p):
-    """Whether uniform draws lie below ``p``, bool."""
-    return u < p
+def bernoulli_of(u, p, dtype):
+    """Ones where uniform draws lie below ``p``; the gradient is zero, as torch has it."""
+    return (u < p).astype(dtype)
 
 
 def _bad_deviations(noise: Any, mean: Any, std: Any) -> list:

@@ -95,7 +95,7 @@ def normal_scattered(m: Mt19937, n: int, dtype: np.dtype, mean: float = 0.0, std
     """Normal, one by one: what torch does where memory is not contiguous."""
     if dtype.kind == "c":
         return normal(m, n, dtype, mean, std)
-    return narrowed(_fma(normal_few(m, n), std, mean), dtype)
+    return narrowed(_fma(_singles(m, n, dtype), std, mean), dtype)
 
 
 def _wide_blocks(u: np.ndarray, mean: float, std: float) -> np.ndarray:
@@ -113,21 +113,25 @@ def _libm(name: str, x: np.ndarray) -> np.ndarray:
     return np.fromiter(map(getattr(math, name), x.reshape(-1).tolist()), _f64, x.size).reshape(x.shape)
 
 
-def normal_few(m: Mt19937, n: int) -> np.ndarray:
+def _exact(name: str, x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """A function in float64, by the C library where the result is to keep its last bit, or is quickly had."""
+    return _libm(name, x) if dtype == _f64 or x.size < 64 else getattr(np, name)(x)
+
+
+def _singles(m: Mt19937, n: int, dtype: np.dtype) -> np.ndarray:
     """Standard normals drawn one by one, float64; of each pair the second waits in the engine for the next call."""
     out = np.empty(n)
     first = 0
     if n and m.cached is not None:
         out[0], m.cached = m.cached, None
         first = 1
-    pairs = (n - first + 1) // 2
-    u = unit(m, 2 * pairs, _f64).reshape(-1, 2)
-    radius = np.sqrt(-2.0 * _libm("log1p", -u[:, 1]))
+    u = unit(m, n - first + (n - first) % 2, _f64).reshape(-1, 2)
+    radius = np.sqrt(-2.0 * _exact("log1p", -u[:, 1], dtype))
     theta = 2.0 * np.pi * u[:, 0]
-    both = np.stack([radius * _libm("cos", theta), radius * _libm("sin", theta)], 1).reshape(-1)
-    out[first:] = both[: n - first]
-    if len(both) > n - first:
-        m.cached = float(both[-1])
+    pairs = np.stack([radius * _exact("cos", theta, dtype), radius * _exact("sin", theta, dtype)], 1)
+    out[first:] = pairs.reshape(-1)[: n - first]
+    if pairs.size > n - first:
+        m.cached = math.sqrt(-2.0 * math.log1p(-u[-1, 1])) * math.sin(theta[-1])
     return out
 
 
@@ -189,7 +193,8 @@ def exponential(m: Mt19937, n: int, dtype: np.dtype, rate: float = 1.0) -> np.nd
 def geometric(m: Mt19937, n: int, dtype: np.dtype, p: float) -> np.ndarray:
     """Trials up to the first success."""
     u = unit(m, n, _f64)
-    return np.ceil(_exact("log", u, _f64) / math.log1p(-p)).astype(dtype)
+    with np.errstate(divide="ignore"):
+        return np.ceil(np.log(u) / math.log1p(-p)).astype(dtype)
 
 
 def cauchy(m: Mt19937, n: int, dtype: np.dtype, median: float = 0.0, sigma: float = 1.0) -> np.ndarray:
@@ -200,12 +205,7 @@ def cauchy(m: Mt19937, n: int, dtype: np.dtype, median: float = 0.0, sigma: floa
 
 def log_normal(m: Mt19937, n: int, dtype: np.dtype, mean: float = 1.0, std: float = 2.0) -> np.ndarray:
     """The exponential of normals drawn one by one."""
-    return narrowed(_exact("exp", _fma(normal_few(m, n), std, mean), dtype), dtype)
-
-
-def _exact(name: str, x: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """A function in float64, by the C library where the result keeps its last bit."""
-    return _libm(name, x) if dtype == _f64 else getattr(np, name)(x)
+    return narrowed(_exact("exp", _fma(_singles(m, n, dtype), std, mean), dtype), dtype)
 
 
 def narrowed(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
