@@ -1,12 +1,14 @@
 """Custom differentiable functions (https://docs.pytorch.org/docs/stable/autograd.html#function)."""
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 from jtorch.engine import autograd as engine
 from jtorch.engine import trace
-from jtorch.engine.value import Value
+from jtorch.engine.value import DIRECT, Value
+from jtorch.engine.watch import tangent_of
 from jtorch.tensor.tensor import Tensor, _fresh, wrap
 
 _local = trace._local
@@ -19,12 +21,19 @@ class FunctionCtx:
     _dirty: tuple = ()
     _non_differentiable: tuple = ()
     _materialize = True
-    _saved: list | None = None
+    _saved: list[tuple[Tensor | None, Value | None]] | None = None
+    _packed: list[Callable[[], Value] | None] | None = None
     _freed = False
     needs_input_grad: tuple[bool, ...] = ()
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep tensors for backward, which finds them in ``saved_tensors``."""
+        for t in tensors:
+            if t is not None and not isinstance(t, Tensor):
+                raise TypeError(
+                    f"save_for_backward can only save variables, but argument {tensors.index(t)} is of type "
+                    f"{type(t).__name__}"
+                )
         self._to_save = tensors
         self._saved = None
 
@@ -49,28 +58,47 @@ class FunctionCtx:
         """What save_for_backward kept; raises RuntimeError once backward has freed it, or where it was written over."""
         if self._freed:
             raise RuntimeError(engine.FREED)
+        if self._packed is not None:
+            return tuple(None if unpack is None else wrap(unpack()) for unpack in self._packed)
         if self._saved is None:
             return tuple(self._to_save)
-        out = []
         for t, v in self._saved:
-            if t is not None and v.overwritten:
+            if t is not None and v is not None and v.overwritten:
                 raise RuntimeError(
                     "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                    f"[{t.type()} {list(t.shape)}], saved by {type(self).__name__}"
+                    f"[{t.type()} {list(t.shape)}], which {type(self).__name__.removesuffix('Ctx')} saved, is at "  # type: ignore[attr-defined]
+                    f"version {v.overwritten}; expected version {v.overwritten - 1} instead. Hint: enable anomaly "
+                    "detection to find the operation that failed to compute its gradient, with "
+                    "torch.autograd.set_detect_anomaly(True)."
                 )
-            out.append(t)
-        return tuple(out)
+        return tuple(t for t, _ in self._saved)
+
+    def _keep(self, replaced: dict[int, Tensor]) -> None:
+        """Hold what is to be saved (an output by its place in the graph), or have the hooks in force hold it."""
+        saved = [None if t is None else replaced.get(id(t), t) for t in self._to_save]
+        hooks = _local.state.saved_hooks
+        if hooks:
+            self._packed = [None if t is None else hooks[-1](t._value) for t in saved]
+            self._to_save = ()
+        else:
+            self._saved = [(t, None if t is None else t._value) for t in saved]
 
 
 class FunctionNode(engine.GradNode):
     """The backward node of a custom function."""
 
-    def __init__(self, ctx: Any, cls: type, edges: list, where: list[int], avals: tuple) -> None:
-        super().__init__(edges, avals, engine.order())
+    def __init__(self, ctx: Any, cls: type, args: tuple, needs: tuple[bool, ...]) -> None:
+        self.wanted = [i for i, need in enumerate(needs) if need]  # which arguments the edges belong to
+        super().__init__([engine.edge_of(args[i]._value) for i in self.wanted], (), engine.order())
+        self.shapes = [tuple(args[i].shape) for i in self.wanted]
+        self.kinds = [isinstance(a, Tensor) for a in args]
         self.ctx = ctx
         self.cls = cls
-        self.where_wanted = where  # which arguments the edges belong to
         self.where = trace.user_line()
+
+    def places(self) -> list[int | None]:
+        at = {i: k for k, i in enumerate(self.wanted)}
+        return [at.get(i) for i, is_tensor in enumerate(self.kinds) if is_tensor]
 
     def apply(self, cts: list[Value | None], create_graph: bool) -> list[Value | None]:
         from jtorch.tensor.factories import _full
@@ -79,61 +107,88 @@ class FunctionNode(engine.GradNode):
         for ct, a in zip(cts, self.outputs, strict=True):
             if ct is not None:
                 grads.append(wrap(ct))
+            elif a is not None and self.ctx._materialize:
+                grads.append(_full(a.shape, 0, a.dtype, a.device, False))
             else:
-                grads.append(_full(a.shape, 0, a.dtype, a.device, False) if self.ctx._materialize else None)
-        made = self.cls.backward(self.ctx, *grads)  # type: ignore[attr-defined]
-        made = made if isinstance(made, tuple) else (made,)
-        count = len(self.ctx.needs_input_grad)
-        if len(made) < count or any(g is not None for g in made[count:]):
-            raise RuntimeError(
-                f"function {self.name()} returned an incorrect number of gradients (expected {count}, got {len(made)})"
-            )
-        out: list[Value | None] = []
-        for i, shape in zip(self.where_wanted, self.shapes, strict=True):
-            g = made[i]
-            if g is not None and not isinstance(g, Tensor):
-                raise TypeError(f"expected Variable or None (got {type(g).__name__})")
-            if g is not None and tuple(g.shape) != shape:
-                if g._aval().size == 0 or not _broadcasts(tuple(g.shape), shape):
-                    raise RuntimeError(
-                        f"Function {self.name()} returned an invalid gradient at index {i} - got {list(g.shape)} but "
-                        "expected "
-                        f"shape compatible with {list(shape)}"
-                    )
-                g = g.sum_to_size(shape)  # type: ignore[attr-defined]
-            out.append(None if g is None else g._value)
-        return out
+                grads.append(None)
+        made = checked(self.name(), backward_of(self.cls)(self.ctx, *grads), self.kinds)
+        return [
+            None if made[i] is None else fitted(self.name(), i, made[i], shape)._value
+            for i, shape in zip(self.wanted, self.shapes, strict=True)
+        ]
 
     def free(self) -> None:
         self.ctx._freed = True
         self.freed = True
 
-    shapes: list[tuple[int, ...]] = []
-
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["ctx"], name)
 
 
-def _broadcasts(have: tuple, want: tuple) -> bool:
-    return len(have) >= len(want) and all(w in (h, 1) for h, w in zip(have[::-1], want[::-1], strict=False))
+def backward_of(cls: Any) -> Callable:
+    """A function's ``backward``, or its ``vjp`` where it defines that instead."""
+    return cls.backward if cls.backward is not Function.backward else cls.vjp
 
 
-class _Single(type):
+def checked(name: str, made: Any, kinds: list[bool]) -> tuple:
+    """What ``backward`` returned: one gradient or None an argument, else RuntimeError. ``kinds``: which are tensors."""
+    made = made if isinstance(made, tuple) else (made,)
+    count = len(kinds)
+    if len(made) < count or any(g is not None for g in made[count:]):
+        raise RuntimeError(
+            f"function {name} returned an incorrect number of gradients (expected {count}, got {len(made)})"
+        )
+    for i, (g, is_tensor) in enumerate(zip(made, kinds, strict=False)):
+        if g is not None and not is_tensor:
+            raise RuntimeError(
+                f"function {name} returned a gradient different than None at position {i + 1}, but the corresponding "
+                "forward input was not a Variable"
+            )
+        if g is not None and not isinstance(g, Tensor):
+            raise RuntimeError(f"expected Variable or None (got {type(g).__name__})")
+    return made
+
+
+def fitted(name: str, i: int, g: Any, shape: tuple) -> Tensor:
+    """A gradient in its argument's shape, summed where that was broadcast, else RuntimeError."""
+    have = tuple(g.shape)
+    if have == shape:
+        return g
+    if len(have) < len(shape) or any(w not in (h, 1) for h, w in zip(have[::-1], shape[::-1], strict=False)):
+        raise RuntimeError(
+            f"Function {name} returned an invalid gradient at index {i} - got {list(have)} but expected shape "
+            "compatible "
+            f"with {list(shape)}"
+        )
+    return g.sum_to_size(shape)
+
+
+class _FunctionMeta(type):
     def __init__(cls, name: str, bases: tuple, space: dict) -> None:
         super().__init__(name, bases, space)
         cls._node = type(f"{name}Backward", (FunctionNode,), {})  # type: ignore[attr-defined]
+        cls._context = type(f"{name}Ctx", (FunctionCtx,), {})  # type: ignore[attr-defined]
 
 
-class Function(FunctionCtx, metaclass=_Single):
+class Function(FunctionCtx, metaclass=_FunctionMeta):
     """Base class of custom functions: static ``forward`` and ``backward``, used through ``apply``."""
 
     generate_vmap_rule = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise RuntimeError(
+        warnings.warn(
             f"{type(self).__name__} should not be instantiated. Methods on autograd functions are all static, so you "
             "should invoke them on the class itself. Instantiating an autograd function will raise an error in a "
-            "future version of PyTorch."
+            "future version of PyTorch.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError(
+            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd "
+            "function with static forward method. (Example: "
+            "https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)"
         )
 
     @staticmethod
@@ -149,10 +204,12 @@ class Function(FunctionCtx, metaclass=_Single):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """The cotangents of the arguments from those of the results, one each."""
-        raise NotImplementedError(
-            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
-            "backward mode AD."
-        )
+        raise NotImplementedError(_NO_BACKWARD)
+
+    @staticmethod
+    def vjp(ctx: Any, *grad_outputs: Any) -> Any:
+        """Another name for ``backward``."""
+        raise NotImplementedError(_NO_BACKWARD)
 
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
@@ -161,63 +218,95 @@ class Function(FunctionCtx, metaclass=_Single):
             "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
         )
 
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+        """The batched function: ``(outputs, out_dims)`` for arguments with batch dimensions as ``in_dims`` says.
+
+        ``generate_vmap_rule = True`` has forward and backward themselves batched instead.
+        """
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap staticmethod or set "
+            "generate_vmap_rule=True."
+        )
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run the function, recording it for backward."""
-        ctx: Any = FunctionCtx.__new__(type(cls.__name__ + "Ctx", (FunctionCtx,), {}))
         st = _local.state
         needs = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
+        wanted = st.grad and st.capture is None and any(needs)
+        if not wanted and (st.capture is not None or any(isinstance(a, Tensor) and a._v.trace is DIRECT for a in args)):
+            from jtorch.autograd.transformed import apply
+
+            return apply(cls, args, kwargs)
+        ctx: Any = cls._context()  # type: ignore[attr-defined]
         ctx.needs_input_grad = needs
-        wanted = st.grad and any(needs)
-        split = cls.setup_context is not Function.setup_context
-        edges = (
-            [(i, engine.edge_of(a._value), tuple(a.shape)) for i, a in enumerate(args) if needs[i]] if wanted else []
-        )
-        with st.mode(grad=False):
-            if split:
-                made = cls.forward(*args, **kwargs)
-                cls.setup_context(ctx, args, made)
-            else:
-                made = cls.forward(ctx, *args, **kwargs)
-        if not wanted:
-            return made
+        node = cls._node(ctx, cls, args, needs) if wanted else None  # type: ignore[attr-defined]
+        level = st.dual
+        tangents = [tangent_of(a._value, level) if level and isinstance(a, Tensor) else None for a in args]
+        st.dual = 0
+        try:
+            with st.mode(grad=False):
+                made = run_forward(cls, ctx, args, kwargs)
+        finally:
+            st.dual = level
         outs = made if isinstance(made, tuple) else (made,)
-        tensors = [o for o in outs if isinstance(o, Tensor)]
-        avals = tuple(o._aval() for o in tensors)
-        node = cls._node(ctx, cls, [e for _, e, _ in edges], [i for i, _, _ in edges], avals)  # type: ignore[attr-defined]
-        node.shapes = [s for _, _, s in edges]
-        ctx._saved = [(t, t._value if t is not None else None) for t in ctx._to_save]
-        results, k = [], 0
-        for o in outs:
-            if not isinstance(o, Tensor):
-                results.append(o)
-                continue
-            results.append(_attached(ctx, o, node, k, args))
-            k += 1
-        replaced = {id(o): r for o, r in zip(outs, results, strict=True)}
-        ctx._saved = [
-            (replaced.get(id(t), t), replaced[id(t)]._value if id(t) in replaced else v) for t, v in ctx._saved
-        ]
-        return tuple(results) if isinstance(made, tuple) else results[0]
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
-        """The batched rule; functions here are traced through by JAX, so it is used only if defined."""
-        raise NotImplementedError("jtorch: Function.vmap")
+        results = outs
+        if node is not None:
+            node.outputs = tuple(o._aval() if isinstance(o, Tensor) else None for o in outs)
+            results = tuple(_attached(ctx, o, node, k, args) for k, o in enumerate(outs))
+            ctx._keep({id(o): r for o, r in zip(outs, results, strict=True) if isinstance(o, Tensor)})
+        if any(t is not None for t in tangents):
+            _carry(cls, ctx, args, tangents, results, level)
+        return results if isinstance(made, tuple) else results[0]
 
 
-def _attached(ctx: Any, o: Tensor, node: FunctionNode, output: int, args: tuple) -> Tensor:
+_NO_BACKWARD = (
+    "You must implement either the backward or vjp method for your custom autograd.Function to use it with backward "
+    "mode AD."
+)
+
+
+def run_forward(cls: Any, ctx: Any, args: tuple, kwargs: dict) -> Any:
+    """``forward``, with ``setup_context`` where the function has it."""
+    if cls.setup_context is Function.setup_context:
+        return cls.forward(ctx, *args, **kwargs)
+    made = cls.forward(*args, **kwargs)
+    cls.setup_context(ctx, args, made)
+    return made
+
+
+def _attached(ctx: Any, o: Any, node: FunctionNode, output: int, args: tuple) -> Any:
     """An output with its place in the graph."""
+    if not isinstance(o, Tensor):
+        return o
     if any(o is t for t in ctx._non_differentiable) or not o._aval().inexact:
         return o if all(o is not a for a in args) else o.detach()
+    dirty = any(o is t for t in ctx._dirty)
+    if dirty and o.requires_grad and o.is_leaf:
+        raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
     v = _fresh(o._value)
     v.requires_grad = True
     v.node, v.output = node, output
-    if any(o is t for t in ctx._dirty):
+    if dirty:
         o._ref = None
         o._rebind(v)
         return o
     return wrap(v)
+
+
+def _carry(cls: Any, ctx: Any, args: tuple, tangents: list, results: tuple, level: int) -> None:
+    """Forward mode: the tangents of the results, by ``jvp``."""
+    from jtorch.tensor.factories import zeros_like
+
+    given = []
+    for a, t in zip(args, tangents, strict=True):
+        missing = zeros_like(a) if isinstance(a, Tensor) and a._aval().inexact and ctx._materialize else None
+        given.append(wrap(t) if t is not None else missing)
+    made = cls.jvp(ctx, *given)
+    for o, t in zip(results, made if isinstance(made, tuple) else (made,), strict=True):
+        if isinstance(o, Tensor) and t is not None:
+            o._value.tangent = (level, t._value)
 
 
 InplaceFunction = NestedIOFunction = Function

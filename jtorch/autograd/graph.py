@@ -151,7 +151,8 @@ class _MultiGrad:
         self.edges = [engine.edge_of(t._value) for t in tensors]
         self.grads: list[Tensor | None] = [None] * len(tensors)
         self.lock = threading.Lock()
-        self.pass_: Any = None
+        self.pass_: Any = object()  # the backward pass that was seen last
+        self.count = self.expected = 0
         self.handles = [t.register_hook(self._on(i)) for i, t in enumerate(tensors)]  # type: ignore[attr-defined]
 
     def _on(self, i: int) -> Callable:
@@ -193,8 +194,8 @@ class _Handles(RemovableHandle):
 class saved_tensors_hooks:
     """Within the context ``pack_hook(tensor)`` decides what is kept of each tensor saved for backward.
 
-    ``unpack_hook`` gives the tensor back when backward needs it. An operator's result is packed too, where it is saved, but
-    backward computes it anew.
+    ``unpack_hook`` gives the tensor back when backward needs it. An operator's result is packed too, where it is saved,
+    but backward computes it anew.
     """
 
     def __init__(self, pack_hook: Callable[[Tensor], Any], unpack_hook: Callable[[Any], Tensor]) -> None:

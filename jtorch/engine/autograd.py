@@ -104,17 +104,13 @@ def run_backward(
     st = trace.state()
     walk = _Walk(targets, create_graph)
     tr = st.trace
-    with st.mode(grad=create_graph):
+    with st.mode(grad=create_graph), st.walking(walk):
         for edge, given in roots:
             walk.send(edge, given)
-        before, st.walk = st.walk, walk
-        try:
-            walk.run()
-        finally:
-            st.walk = before
+        walk.run()
         if memo_key is not None and walk.plain and st.trace is tr and tr is not None and start is not None:
             _remember(tr, start, memo_key, walk)
-        if not retain:
+        if not retain and st.capture is None:  # a captured function runs twice
             walk.free()
         wanted = None if targets is None else {id(where) for where, _ in targets}
         for key, (ref, grad) in list(walk.leaf_grads.items()):

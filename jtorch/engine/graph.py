@@ -7,7 +7,7 @@ something walks there, or when the graph outlives a flush.
 import itertools
 import weakref
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import jax
@@ -172,7 +172,12 @@ PULL = Primitive("pull", lambda *spec: None, multi=True, infer=lambda spec, inpu
 
 ONES = Primitive("ones", lambda shape, dtype: lambda: jnp.ones(shape, dtype))
 ZEROS = Primitive("zeros", lambda shape, dtype: lambda: jnp.zeros(shape, dtype))
-ADD = Primitive("accumulate", lambda: lambda a, b: a + b, infer=lambda spec, inputs: [inputs[0].aval.struct()])
+ADD = Primitive(
+    "accumulate",
+    lambda: lambda a, b: a + b,
+    infer=lambda spec, inputs: [inputs[0].aval.struct()],
+    grad_name="AddBackward0",
+)
 MARK = Primitive("mark", lambda *spec: lambda *x: (), multi=True, infer=lambda spec, inputs: [])
 """No computation: says in the path that a value was written over, or that a hook hangs on it."""
 
@@ -180,6 +185,18 @@ MARK = Primitive("mark", lambda *spec: lambda *x: (), multi=True, infer=lambda s
 def name_of(op: Any, spec: tuple) -> str:
     """What the node of an operator's backward is called."""
     return op.grad_name if isinstance(op.grad_name, str) else op.grad_name(spec)
+
+
+@lru_cache(maxsize=4096)
+def _inputs_used(spec: tuple, inputs: tuple[Aval, ...], given: tuple[Aval, ...]) -> frozenset[int]:
+    """Positions of the inputs that a backward with this spec depends on: that of a linear map has no use for them."""
+    closed = jax.make_jaxpr(VJP.bind(spec))(*[a.struct() for a in (*inputs, *given)])
+    needed = set(closed.jaxpr.outvars) - set(closed.jaxpr.constvars)
+    needed = {v for v in needed if not hasattr(v, "val")}
+    for eqn in reversed(closed.jaxpr.eqns):
+        if any(v in needed for v in eqn.outvars):
+            needed.update(v for v in eqn.invars if not hasattr(v, "val"))
+    return frozenset(i for i, v in enumerate(closed.jaxpr.invars[: len(inputs)]) if v in needed)
 
 
 class OpNode(GradNode):
@@ -241,11 +258,15 @@ class OpNode(GradNode):
             and not create_graph
             and not self.home[0].dead
             and st.trace_is(self.home[0])
+            and all(c.trace is not DIRECT for c in given)
         ):
             avals = tuple(self.inputs[i].aval for i in self.wants)
             return record(PULL, (self.home[1], mask, avals), given)
         spec = (self.op, self.spec, self.wants, mask, len(self.inputs))
         inputs = [self.packed[i]() if i in self.packed else v for i, v in enumerate(self.inputs)]
+        if create_graph:
+            used = _inputs_used(spec, tuple(v.aval for v in inputs), tuple(v.aval for v in given))
+            inputs = [v if i in used else v.without_history() for i, v in enumerate(inputs)]
         return record(VJP, spec, (*inputs, *given))
 
     def free(self) -> None:
@@ -323,8 +344,7 @@ def node_of(value: Value) -> GradNode:
             continue
         missing = []
         for i in step.wants:
-            v = tr.values[step.refs[i]]
-            assert v is not None
+            v = tr.at(step.refs[i])
             if v.owner is None and v.node is None:
                 below = producers[v.index]
                 assert below is not None
@@ -339,12 +359,12 @@ def node_of(value: Value) -> GradNode:
 
 
 def _build(tr: Trace, step: Node) -> OpNode:
-    inputs = [tr.values[i] for i in step.refs]
+    inputs = [tr.at(i) for i in step.refs]
     made = node_class(OpNode, name_of(step.op, step.spec))(
         step.op, step.spec, inputs, step.wants, step.avals, (tr.serial, step.start, 0), (tr, step.start)
     )  # type: ignore[arg-type]
     made.where = step.where
-    made.results = [v for v in tr.values[step.start : step.end] if v is not None] if -1 in made.saved else None
+    made.results = [tr.at(i) for i in range(step.start, step.end)] if -1 in made.saved else None
     if any(step.start in freed for freed in tr.consumed):
         made.free()
     return made

@@ -77,7 +77,7 @@ def _record(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...], de
             _undo(fresh)
             materialise(v, "a value of another thread or device")
             return _record(st, op, spec, inputs, device)
-        refs.append(_leaf_key(v))
+        refs.append(leaf_key(v))
         v.trace, v.index = tr, base + len(fresh)
         fresh.append(v)
     key = (op, spec, *refs)
@@ -123,7 +123,8 @@ def mark(*what: Any) -> None:
     st.trace = current
 
 
-def _leaf_key(v: Value) -> Any:
+def leaf_key(v: Value) -> Any:
+    """How a value that enters a trace stands in a key."""
     if not v.requires_grad:
         return v.aval.plain if v.requires_grad is False else v.aval.frozen
     return v.aval.leaf if v.owner is not None else v.aval.graph
@@ -277,7 +278,7 @@ def _abstract(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...]) 
 def direct(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...]) -> Any:
     """Apply an op whose inputs hold JAX tracers: nothing is recorded, and all of JAX's transformations compose.
 
-    Under ``no_grad`` JAX is to differentiate nothing either. Inside a captured function the graph is JAX's alone.
+    Under ``no_grad`` JAX is to differentiate nothing either.
     """
     arrays = [_array_for(st, v) for v in inputs]
     made = op.bind(spec)(*arrays)
@@ -287,7 +288,7 @@ def direct(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...]) -> 
     if not st.grad:
         for v in out:
             v.array = jax.lax.stop_gradient(v.array)
-    elif st.capture is None and op.differentiable and any(v.requires_grad for v in inputs):
+    elif op.differentiable and any(v.requires_grad for v in inputs):
         for v in out:
             v.requires_grad = v.aval.inexact
         autograd.attach(op, spec, inputs, out)

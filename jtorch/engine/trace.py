@@ -24,7 +24,7 @@ class Node:
 
     __slots__ = (
         "parent", "op", "spec", "fn", "refs", "fresh", "start", "avals", "aval", "grads", "grad", "single",
-        "wants", "children", "families", "backwards", "programs", "where", "_producers", "_leaves", "end",
+        "wants", "children", "families", "backwards", "segments", "programs", "where", "_producers", "_leaves", "end",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +59,7 @@ class Node:
         self.children: tuple[dict, dict] = ({}, {})  # by key: recorded under no_grad, under grad
         self.families: dict = {}  # key without its numbers -> the one key seen, or RUNTIME
         self.backwards: dict = {}  # memoised backward passes that start here
+        self.segments: dict = {}  # stretches that compiled functions recorded from here
         self.programs: dict = {}  # executables of traces that end here, by live outputs and donated leaves
         self._producers: Any = None
         self._leaves: Any = None
@@ -118,6 +119,16 @@ class Trace:
         self.state = state
         self.dead = False
 
+    def at(self, position: int) -> Value:
+        """The value at a position; one that was skipped, as a known stretch was taken at once, is made now."""
+        v = self.values[position]
+        if v is None:
+            step = self.cursor.producers()[position]
+            assert step is not None
+            place = position - step.start
+            v = self.values[position] = Value(None, step.avals[place], self, position, step.grads[place])
+        return v
+
 
 _roots: dict[str, Node] = {}
 _roots_lock = threading.Lock()
@@ -137,7 +148,7 @@ class ThreadState:
 
     __slots__ = (
         "trace", "traces", "grad", "inference", "autocast", "saved_hooks", "anomaly", "capture", "dual", "watched",
-        "walk",
+        "walk", "recording",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -151,6 +162,7 @@ class ThreadState:
         self.capture: Any = None  # see capture.py
         self.dual = 0  # the serial number of the forward-mode level; 0: none
         self.walk: Any = None  # the backward pass under way
+        self.recording: Any = None  # the compiled function that is being observed, see segment.py
         self.watched = False  # something looks at each step, so that no trace may be taken the quick way
 
     def trace_for(self, device: str) -> Trace:
@@ -188,6 +200,15 @@ class ThreadState:
             yield
         finally:
             self.capture = before
+
+    @contextmanager
+    def walking(self, walk: Any) -> Iterator[None]:
+        """Run a block as part of a backward pass."""
+        before, self.walk = self.walk, walk
+        try:
+            yield
+        finally:
+            self.walk = before
 
     def close(self, trace: Trace) -> None:
         """Take a trace off, as it is being flushed: what comes next starts a new one."""

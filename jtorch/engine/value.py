@@ -45,6 +45,10 @@ class Value:
         self.index = index
         self.requires_grad = requires_grad
 
+    def without_history(self) -> "Value":
+        """A stand-in for this value that takes no part in the graph, as an input of one step."""
+        return Value(self.array, self.aval, self.trace, self.index, False) if self.requires_grad else self
+
     def __repr__(self) -> str:
         state = "pending" if self.array is None else "ready"
         return f"<Value {self.aval} {state}{' grad' if self.requires_grad else ''}>"
