@@ -283,10 +283,8 @@ def ctc_loss(
         log_probs, targets = log_probs.unsqueeze(1), targets.unsqueeze(0)
     elif targets.ndim == 1:
         targets = _rectangle(targets, _lengths(target_lengths, "target_lengths"))
-    in_len, out_len = (
-        (x if isinstance(x, Tensor) else jtorch.tensor(x, dtype=jtorch.int64)).to(log_probs.device).reshape(-1)
-        for x in (input_lengths, target_lengths)
-    )
+    on = log_probs.device
+    in_len, out_len = (jtorch.as_tensor(x, device=on).reshape(-1) for x in (input_lengths, target_lengths))
     loss = _ctc_loss(log_probs, targets, in_len, out_len, blank)
     if zero_infinity:
         loss = jtorch.where(loss == math.inf, 0, loss)

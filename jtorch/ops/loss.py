@@ -150,7 +150,10 @@ def binary_cross_entropy_with_logits(self, target, weight=None, pos_weight=None,
     if category(target.dtype) < FLOAT:
         raise RuntimeError(f"result type Float can't be cast to the desired output type {scalar_type(target.dtype)}")
     dtype = promotion.result_type(self, target, weight, pos_weight)
-    x, y, w, pos = (None if a is None else wide(promotion.cast(a, dtype)) for a in (self, target, weight, pos_weight))
+    given: list[Any] = [
+        None if a is None else wide(promotion.cast(a, dtype)) for a in (self, target, weight, pos_weight)
+    ]
+    x, y, w, pos = given
     if pos is not None:
         broadcast_batch(pos.shape, x.shape)
     if w is not None:

@@ -121,8 +121,9 @@ batch_norm = op(
 def instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, eps):
     """(N, C, *) normalized over *; also mean and biased variance, each averaged over the batch, as (C,)."""
     batch, channels = input.shape[:2]
-    params = [None if p is None else jnp.tile(p, batch) for p in (weight, bias, running_mean, running_var)]
-    out, mean, var = _batch_norm(input.reshape(1, batch * channels, *input.shape[2:]), *params, use_input_stats, eps)
+    params: list[Any] = [None if p is None else jnp.tile(p, batch) for p in (weight, bias, running_mean, running_var)]
+    joined = input.reshape(1, batch * channels, *input.shape[2:])
+    out, mean, var = batch_norm.impl(joined, *params, use_input_stats, eps)
     if use_input_stats:
         mean, var = (a.reshape(batch, channels).mean(0) for a in (mean, var))
     return out.reshape(input.shape), mean, var
