@@ -203,8 +203,11 @@ class Plan:
         places: dict[int, int] = {}
         states = []
         for index, (g, active) in enumerate(zip(self.groups, found, strict=True)):
-            layout = []
+            layout: list[tuple] = []
             for key, wanted in optimizer._owners(g.group, index, active) if active else ():
+                if not wanted:
+                    layout.append(())
+                    continue
                 self.owners.append(key)
                 entry = optimizer._start(key, wanted, self.device, g.group, counters)
                 for name in optimizer._rule.counters:

@@ -47,7 +47,7 @@ class SequentialLR(_Composed):
     """The first schedule until the first milestone, the second until the second, and so on."""
 
     def __init__(
-        self, optimizer: Any, schedulers: list[LRScheduler], milestones: list[int], last_epoch: int = -1
+        self, optimizer: Any, schedulers: Sequence[LRScheduler], milestones: list[int], last_epoch: int = -1
     ) -> None:
         if len(schedulers) < 1:
             raise ValueError(f"{type(self).__name__} expects at least one scheduler, but got no scheduler.")
