@@ -13,6 +13,9 @@ import jtorch
 from jtorch import optim
 from jtorch.engine import report
 
+# Many small programs are compiled at one line here.
+pytestmark = pytest.mark.filterwarnings("ignore::jtorch.engine.report.RecompileWarning")
+
 
 def parameter(*values: float, dtype: Any = None) -> Any:
     return jtorch.tensor(list(values), dtype=dtype or jtorch.float64).requires_grad_()
