@@ -1,5 +1,16 @@
-"""torch.utils: data loading, checkpointing, hooks, DLPack."""
+"""torch.utils: data loading, checkpointing, hooks, DLPack, trees."""
 
-from jtorch.utils import data, hooks
+from importlib import import_module
+from typing import Any
 
-__all__ = ["data", "hooks"]
+_SUBMODULES = frozenset({"_pytree", "checkpoint", "data", "dlpack", "hooks"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module 'torch.utils' has no attribute '{name}' (jtorch has none)")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_SUBMODULES})

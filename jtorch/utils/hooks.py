@@ -8,6 +8,7 @@ class RemovableHandle:
     """Takes a hook off again, by ``remove()`` or at the end of a ``with`` block."""
 
     next_id: int = 0
+    removed: int = 0
 
     def __init__(self, hooks_dict: Any, *, extra_dict: Any = None) -> None:
         self._hooks = _reference(hooks_dict)
@@ -18,6 +19,7 @@ class RemovableHandle:
 
     def remove(self) -> None:
         """Take the hook off; a second call does nothing."""
+        RemovableHandle.removed += 1
         for ref in (self._hooks, *self._extras):
             found = ref()
             if found is not None:
