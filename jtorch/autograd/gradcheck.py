@@ -169,7 +169,7 @@ class _Check:
             made = self.func(*args)
             outs = [o for o in (made if isinstance(made, (tuple, list)) else (made,)) if isinstance(o, Tensor)]
             out = part.take(outs[part.output])
-            found = forward_ad.unpack_dual(out).tangent
+            found: Any = forward_ad.unpack_dual(out).tangent
             return (api.zeros_like(out) if found is None else found).detach().reshape(-1).numpy()
 
     def backward(self, x: Tensor, part: _Part) -> np.ndarray:

@@ -113,10 +113,11 @@ class _Call:
                     f"You tried to vmap over {self.cls.__name__}, but it does not have vmap support. Please override "
                     "and implement the vmap staticmethod or set generate_vmap_rule=True."
                 )
-            full, dims = list(self.args), [None] * len(self.args)
+            full = list(self.args)
+            dims: list[int | None] = [None] * len(self.args)
             for i, a, m in zip(self.places, arrays, mapped, strict=True):
                 full[i] = _inside(a, self.device)
-                dims[i] = 0 if m else None  # type: ignore[call-overload]
+                dims[i] = 0 if m else None
             with _local.state.mode(grad=True):
                 made, out_dims = self.cls.vmap(VmapInfo(size, "error"), tuple(dims), *full)
             outs = made if isinstance(made, tuple) else (made,)
@@ -128,10 +129,20 @@ class _Call:
 
         return call
 
+    def named(self, plain: Callable) -> Callable:
+        """``plain`` under a name that tells calls with other rules apart: a recorded program knows rules by it."""
+
+        def call(*arrays: Any) -> tuple:
+            return plain(*arrays)
+
+        static = [a for a in (*self.args, *self.kwargs.items()) if not isinstance(a, Tensor)]
+        call.__name__ = f"{self.cls.__qualname__}_{id(self.cls):x}_{static!r}"
+        return call
+
     def by_vjp(self) -> Callable:
         """The function with its ``backward`` as JAX's rule."""
         plain = self.batched()
-        call = jax.custom_vjp(lambda *arrays: plain(*arrays))
+        call = jax.custom_vjp(self.named(plain))
         form: list[Any] = []
 
         def forward(*arrays: Any) -> tuple:
@@ -162,7 +173,7 @@ class _Call:
     def by_jvp(self) -> Callable:
         """The function with its ``jvp`` as JAX's rule."""
         plain = self.batched()
-        call = jax.custom_jvp(lambda *arrays: plain(*arrays))
+        call = jax.custom_jvp(self.named(plain))
 
         @call.defjvp
         def rule(primals: tuple, tangents: tuple) -> tuple:

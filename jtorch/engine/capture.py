@@ -6,7 +6,9 @@ first pass finds them, a second traces the function with them as arguments, and 
 what is around it, and backward reaches the parameters.
 """
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -20,15 +22,26 @@ from jtorch.engine.op import Primitive
 from jtorch.engine.record import materialise, record
 from jtorch.engine.value import DIRECT, Value, from_array
 
+DEPENDS_ON_DATA = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
+"""What JAX raises where a function wants to know a value that it has not computed."""
+
 
 class Capture:
-    """What one pass over a function reads from outside. In the second pass ``given`` holds the tracers that stand for
-    it.
+    """What one pass over a function reads from outside.
+
+    In the second pass ``given`` holds the tracers that stand for it.
     """
 
-    def __init__(self, given: list | None = None) -> None:
+    def __init__(self, given: list | None = None, first: "Capture | None" = None) -> None:
         self.found: list[Value] = []
         self.given = given
+        self.drawn: list[Value] = []
+        self._again = iter(first.drawn) if first is not None else None
+        self.tracked: set[int] = set()  # which of them a gradient may be wanted for
         self._places: dict[int, int] = {}
 
     def take(self, v: Value) -> Any:
@@ -39,18 +52,26 @@ class Capture:
             self.found.append(v)
             if self.given is not None and place >= len(self.given):
                 raise RuntimeError("jtorch: the function read other tensors when it was traced a second time")
+        if trace.state().grad:
+            self.tracked.add(place)
         if self.given is not None:
             return self.given[place]
         return jnp.zeros(v.aval.shape, v.aval.dtype)
 
+    def draw(self, make: Callable[[], Value]) -> Value:
+        """Random numbers from outside: what the first pass draws, the second is given again."""
+        if self._again is not None:
+            return next(self._again)
+        v = make()
+        self.drawn.append(v)
+        return v
 
-def active() -> "Capture | None":
-    """The capture under way in this thread."""
-    return trace.state().capture
 
+class Present(Capture):
+    """For a function that wants to know values: those from outside are there."""
 
-def _make(key: Any, run: "_Traced") -> Callable:
-    return run.fn
+    def take(self, v: Value) -> Any:
+        return v.array if v.array is not None else materialise(v, "used under a JAX transformation")
 
 
 class _Traced:
@@ -77,32 +98,42 @@ class _Traced:
         return isinstance(other, _Traced) and self.text == other.text
 
 
-CALL = Primitive("call", _make, multi=True)
+CALL = Primitive("call", lambda name, run: run.fn, multi=True, grad_name=lambda spec: f"{spec[0]}Backward")
 """A traced JAX function."""
 
 
 def apply(name: str, fn: Callable, inputs: list[Value]) -> list[Value]:
-    """Run ``fn`` (arrays to a flat tuple of arrays) on values as one recorded op; directly within another one."""
+    """Run ``fn`` (arrays to a flat tuple of arrays) on values as one recorded op; directly within another one.
+
+    A function that looks at values runs at once and outside of the graph, which is an error where a gradient is wanted.
+    """
     st = trace.state()
+    device = next((v.aval.device for v in inputs), "cpu")
     if st.capture is not None:
-        device = next((v.aval.device for v in inputs), "cpu")
         arrays = [_present(st, v) for v in inputs]
         with st.mode(grad=True):
             made = fn(*arrays)
         return [_direct(a, device) for a in made]
     structs = [v.aval.struct() for v in inputs]
     first = Capture()
-    with st.mode(grad=True), st.capturing(first):
-        jax.eval_shape(fn, *structs)
+    try:
+        with st.mode(grad=True), st.capturing(first):
+            jax.eval_shape(fn, *structs)
+    except DEPENDS_ON_DATA:
+        if any(v.requires_grad and st.grad for v in (*inputs, *first.found)):
+            raise
+        with st.mode(grad=True), st.capturing(Present()):
+            return [from_array(a, device) for a in fn(*[jnp.asarray(_present(st, v)) for v in inputs])]
     outside = first.found
     count = len(inputs)
 
     def full(*arrays: Any) -> Any:
-        with st.mode(grad=True), st.capturing(Capture(list(arrays[count:]))):
+        with st.mode(grad=True), st.capturing(Capture(list(arrays[count:]), first)):
             return fn(*arrays[:count])
 
     closed = jax.make_jaxpr(full)(*structs, *[v.aval.struct() for v in outside])
-    return record(CALL, (name, _Traced(closed)), (*inputs, *outside))
+    known = [v if i in first.tracked else v.without_history() for i, v in enumerate(outside)]
+    return record(CALL, (name, _Traced(closed)), (*inputs, *known))
 
 
 def _present(st: Any, v: Value) -> Any:
@@ -117,3 +148,53 @@ def _direct(array: Any, device: str) -> Value:
     v = from_array(array, device)
     v.trace = DIRECT
     return v
+
+
+# -- random numbers under vmap
+
+
+class _Batches(threading.local):
+    """The vmaps under way in a thread, from the outermost: ``(randomness, size, the place in the batch)``."""
+
+    def __init__(self) -> None:
+        self.levels: list[tuple[str, int, Any]] = []
+
+
+_batches = _Batches()
+
+
+@contextmanager
+def batch(randomness: str, size: int, place: Any) -> Iterator[None]:
+    """Within the context the body of a vmap runs; ``place`` is mapped over 0 to ``size`` - 1."""
+    _batches.levels.append((randomness, size, place))
+    try:
+        yield
+    finally:
+        _batches.levels.pop()
+
+
+def draw(shape: tuple[int, ...], make: Callable[[tuple[int, ...]], Value]) -> Value | None:
+    """Random numbers of a shape inside a captured function, by ``make(shape)``; None where none is being captured.
+
+    Under vmap with randomness "different" they are drawn for the whole batch, and each place has its own; with "error"
+    RuntimeError is raised.
+    """
+    st = trace.state()
+    if st.capture is None:
+        return None
+    levels = _batches.levels
+    if any(randomness == "error" for randomness, _, _ in levels):
+        raise RuntimeError(
+            "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
+            "randomness flags on vmap or perform the randomness operation out of vmap"
+        )
+    own = [(size, place) for randomness, size, place in levels if randomness == "different"]
+    current = st.capture
+    with st.capturing(None):
+        v = current.draw(lambda: make((*[size for size, _ in own], *shape)))
+    if not own:
+        return v
+    array = _present(st, v)
+    for _, place in own:
+        array = jnp.take(array, place, axis=0)
+    return _direct(array, v.aval.device)

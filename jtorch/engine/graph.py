@@ -190,13 +190,18 @@ def name_of(op: Any, spec: tuple) -> str:
 @lru_cache(maxsize=4096)
 def _inputs_used(spec: tuple, inputs: tuple[Aval, ...], given: tuple[Aval, ...]) -> frozenset[int]:
     """Positions of the inputs that a backward with this spec depends on: that of a linear map has no use for them."""
-    closed = jax.make_jaxpr(VJP.bind(spec))(*[a.struct() for a in (*inputs, *given)])
-    needed = set(closed.jaxpr.outvars) - set(closed.jaxpr.constvars)
-    needed = {v for v in needed if not hasattr(v, "val")}
-    for eqn in reversed(closed.jaxpr.eqns):
+    found = needed_inputs(VJP.bind(spec), [a.struct() for a in (*inputs, *given)])
+    return frozenset(i for i in found if i < len(inputs))
+
+
+def needed_inputs(fn: Callable, structs: list) -> set[int]:
+    """Positions of the arguments that the results of a function depend on."""
+    jaxpr = jax.make_jaxpr(fn)(*structs).jaxpr
+    needed = {v for v in jaxpr.outvars if not hasattr(v, "val")}
+    for eqn in reversed(jaxpr.eqns):
         if any(v in needed for v in eqn.outvars):
             needed.update(v for v in eqn.invars if not hasattr(v, "val"))
-    return frozenset(i for i, v in enumerate(closed.jaxpr.invars[: len(inputs)]) if v in needed)
+    return {i for i, v in enumerate(jaxpr.invars) if v in needed}
 
 
 class OpNode(GradNode):

@@ -1,7 +1,6 @@
 """torch.func: composable function transformations."""
 
-from jtorch.func.stateless import functional_call, stack_module_state
-from jtorch.func.transforms import (
+from jtorch.func.derivatives import (
     functionalize,
     grad,
     grad_and_value,
@@ -11,8 +10,9 @@ from jtorch.func.transforms import (
     jvp,
     linearize,
     vjp,
-    vmap,
 )
+from jtorch.func.stateless import functional_call, stack_module_state
+from jtorch.func.vectorize import vmap
 
 __all__ = [
     "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize",

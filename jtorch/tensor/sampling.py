@@ -8,6 +8,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from jtorch.engine import capture, trace
 from jtorch.engine.aval import aval
 from jtorch.engine.op import T, number
 from jtorch.engine.record import record
@@ -33,24 +34,51 @@ def draw(
     """
     if device == "meta":
         return Value(None, aval(shape, dtype, "meta"), None, -1, False)
+    inside = capture.draw(shape, lambda full: draw(kind, full, dtype, device, generator, *numbers))
+    if inside is not None:
+        return inside
     if scopes.state is not None or device != "cpu":
         return in_program(kind, (), (shape, dtype, *numbers), device, generator)
-    engine = chosen(generator, "cpu").mt
     make = getattr(draws, kind)
-    if order is None:
-        return from_array(make(engine, prod(shape), dtype, *numbers).reshape(shape), "cpu")
-    flat = make(engine, prod(shape), dtype, *numbers).reshape([shape[d] for d in order])
-    return from_array(np.ascontiguousarray(flat.transpose(np.argsort(order))), "cpu")
+
+    def on_host() -> Value:
+        flat = make(chosen(generator, "cpu").mt, prod(shape), dtype, *numbers)
+        if order is None:
+            return from_array(flat.reshape(shape), "cpu")
+        laid = flat.reshape([shape[d] for d in order]).transpose(np.argsort(order))
+        return from_array(np.ascontiguousarray(laid), "cpu")
+
+    return _noted(on_host)
+
+
+def _noted(make: Callable[[], Value]) -> Value:
+    """What ``make`` draws; a function that is being compiled keeps how to draw it again."""
+    seen = trace.state().recording
+    value = make()
+    if seen is not None:
+        seen.drew(value, make)
+    return value
 
 
 def permutation(n: int, dtype: np.dtype, device: str, generator: Any) -> Value:
     """0 to n - 1 in random order."""
     if device == "meta":
         return Value(None, aval((n,), dtype, "meta"), None, -1, False)
+    inside = capture.draw((n,), lambda full: _permutations(full, dtype, device, generator))
+    if inside is not None:
+        return inside
     if scopes.state is not None or device != "cpu":
         return in_program("permutation", (), (n, dtype), device, generator)
-    engine: Any = chosen(generator, "cpu").mt
-    return from_array(draws.permutation(engine, n, dtype), "cpu")
+    return _noted(lambda: from_array(draws.permutation(chosen(generator, "cpu").mt, n, dtype), "cpu"))  # type: ignore[arg-type]
+
+
+def _permutations(shape: tuple, dtype: np.dtype, device: str, generator: Any) -> Value:
+    """A permutation for each place of a batch."""
+    import jtorch
+
+    rows = [wrap(permutation(shape[-1], dtype, device, generator)) for _ in range(prod(shape[:-1]))]
+    stack: Any = jtorch.stack  # type: ignore[attr-defined]
+    return stack(rows).reshape(shape)._value
 
 
 def in_program(kind: str, inputs: tuple[Value, ...], statics: tuple, device: str, generator: Any) -> Value:
@@ -63,6 +91,9 @@ def in_program(kind: str, inputs: tuple[Value, ...], statics: tuple, device: str
         scopes.state = wrap(made[0])._array()
         return made[1]
     g = chosen(generator, device)
+    seen = trace.state().recording
+    if seen is not None and generator is not None:
+        seen.touched += 1
     g.words, drawn = record(op, spec, (g.words, *inputs))
     return drawn
 
