@@ -4,15 +4,14 @@ from typing import Any
 
 import jtorch
 from jtorch.composite.table import composite
-from jtorch.ops.embedding import LINEAR
+from jtorch.ops.linear import BILINEAR, LINEAR
 from jtorch.ops.table import TABLE
 from jtorch.tensor.bind import generate
 from jtorch.tensor.call import check_inplace, write_result
 
 _linear = {kind: generate(op, function=True) for kind, op in LINEAR.items()}
-_bilinear, _one_hot, _renorm = (
-    generate(TABLE[n], function=True) for n in ("_bilinear", "_one_hot", "_embedding_renorm")
-)
+_bilinear = {kind: generate(op, function=True) for kind, op in BILINEAR.items()}
+_one_hot, _renorm = (generate(TABLE[name], function=True) for name in ("_one_hot", "_embedding_renorm"))
 
 
 @composite("_nn nn.functional")
@@ -23,7 +22,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """
     ndim = getattr(input, "ndim", 2)
     if bias is not None:
-        kind = "addmm" if ndim == 2 else "view"
+        kind = "" if ndim == 2 else "view"
     elif getattr(weight, "ndim", 2) == 1:
         kind = "mv"
     else:
@@ -37,8 +36,7 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
 
     https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.bilinear.html
     """
-    out = _bilinear(input1, input2, weight, bias)
-    return out if bias is None else out + bias
+    return _bilinear["view" if bias is None else ""](input1, input2, weight, bias)
 
 
 @composite("torch")

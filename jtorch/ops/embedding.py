@@ -1,4 +1,4 @@
-"""Linear maps, embeddings and one-hot codes (https://docs.pytorch.org/docs/stable/nn.functional.html).
+"""Embeddings and one-hot codes (https://docs.pytorch.org/docs/stable/nn.functional.html).
 
 The gradient of an embedding is a dense scatter-add; ``sparse=True`` asks for the same values and changes nothing here.
 """
@@ -9,100 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jtorch.engine import config
-from jtorch.ops.errors import c_type, scalar_type, unsupported
+from jtorch.ops.errors import scalar_type
 from jtorch.ops.indices import Check, fetch, space
-from jtorch.ops.matmul import expand_to, product
 from jtorch.ops.norms import vector_norm
 from jtorch.ops.precision import wide
 from jtorch.ops.promotion import FLOAT, category
 from jtorch.ops.table import op
-
-# --- linear maps ----------------------------------------------------------------------------------------------------
-
-
-def _check_linear(x: Any, weight: Any, bias: Any) -> None:
-    if x.ndim == 0 or weight.ndim == 0:
-        raise RuntimeError(
-            f"both arguments to linear need to be at least 1D, but they are {x.ndim}D and {weight.ndim}D"
-        )
-    if weight.ndim > 2:
-        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {weight.ndim}D")
-    if weight.ndim == 1 and bias is not None:
-        raise RuntimeError("mat2 must be a matrix, got 1-D tensor")
-    if x.shape[-1] != weight.shape[-1]:
-        if weight.ndim == 1:
-            raise RuntimeError(
-                f"size mismatch, got input ({x.shape[0]}), mat ({x.shape[0]}x{x.shape[-1]}), vec ({weight.shape[0]})"
-            )
-        outer = int(np.prod(x.shape[:-1], dtype=np.int64))
-        out, inner = weight.shape
-        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({outer}x{x.shape[-1]} and {inner}x{out})")
-    if bias is None and x.dtype != weight.dtype:
-        have, want = c_type(x.dtype), c_type(weight.dtype)
-        raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {have} != {want}")
-    if bias is not None and not x.dtype == weight.dtype == bias.dtype:
-        name, other = ("self", bias) if bias.dtype != weight.dtype else ("mat1", x)
-        raise RuntimeError(
-            f"{name} and mat2 must have the same dtype, but got {scalar_type(other.dtype)} and "
-            f"{scalar_type(weight.dtype)}"
-        )
-    if x.dtype == np.bool_:
-        raise unsupported("addmm_impl_cpu_", x.dtype)
-
-
-def _linear(self: Any, weight: Any, bias: Any = None) -> Any:
-    """``self @ weight.T + bias`` over the last dimension: (*, in), (out, in) or (in,), (out,) -> (*, out)."""
-    _check_linear(self, weight, bias)
-    out = product(self, weight.T)
-    return out if bias is None else out + expand_to(bias, out.shape)
-
-
-# One operator for each name that torch gives the last step of a linear map: (has a bias, how input and weight look).
-LINEAR = {
-    kind: op(
-        f"linear.{kind}(Tensor self, Tensor weight, Tensor? bias=None) -> Tensor",
-        expose="",
-        saves="self weight",
-        autocast="lower",
-        grad_name=grad_name,
-    )(_linear)
-    for kind, grad_name in {
-        "addmm": "AddmmBackward0",
-        "view": "ViewBackward0",
-        "mm": "MmBackward0",
-        "unsafe_view": "UnsafeViewBackward0",
-        "squeeze": "SqueezeBackward4",
-        "mv": "MvBackward0",
-    }.items()
-}
-
-
-@op("_bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias) -> Tensor", expose="",
-    saves="input1 input2 weight", autocast="promote", grad_name="ViewBackward0")  # fmt: skip
-def bilinear(input1, input2, weight, bias):
-    """(*, i), (*, j), (o, i, j) -> (*, o); of ``bias`` only shape and dtype are checked."""
-    given = {"input1": input1, "input2": input2, "weight": weight} | ({} if bias is None else {"bias": bias})
-    if len({x.dtype for x in given.values()}) > 1:
-        shown = ", ".join(f"{name}: {c_type(x.dtype)}" for name, x in given.items())
-        raise RuntimeError(f"All tensors must have the same dtype, got {shown}")
-    if input1.ndim != input2.ndim:
-        raise RuntimeError(f"bilinear(): input dimensions do not match: got {input1.ndim} and {input2.ndim}")
-    for i, (a, b) in enumerate(zip(input1.shape[:-1], input2.shape[:-1], strict=True)):
-        if a != b:
-            raise RuntimeError(f"bilinear(): input batch dimensions do not match at dim {i}: got {a} and {b}")
-    for i, x in ((1, input1), (2, input2)):
-        if x.shape[-1] != weight.shape[i]:
-            raise RuntimeError(
-                f"bilinear(): input{i} size does not match weight size: got {x.shape[-1]} but expected "
-                f"{weight.shape[i]}"
-            )
-    if bias is not None and bias.shape[0] != weight.shape[0]:
-        raise RuntimeError(
-            f"bilinear(): bias size does not match weight size: got {bias.shape[0]} but expected {weight.shape[0]}"
-        )
-    return jnp.einsum("...i,oij,...j->...o", input1, weight, input2, precision=config.matmul_precision)
-
 
 # --- embeddings -----------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,7 @@
-"""Affine maps of the last axis: the products behind the linear and bilinear layers."""
+"""Affine maps of the last axis: the products behind the linear and bilinear layers.
+
+An operator for each name that torch gives the last step of such a map; ``composite/embedding.py`` chooses among them.
+"""
 
 import math
 from typing import Any
@@ -21,39 +24,60 @@ def _check_linear(x: Any, weight: Any, bias: Any) -> None:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {weight.ndim}D")
     if bias is not None and weight.ndim == 1 and x.ndim > 1:
         raise RuntimeError("mat2 must be a matrix, got 1-D tensor")
-    if bias is not None and len({x.dtype, weight.dtype, bias.dtype}) > 1:
-        others = ("mat1", weight) if x.dtype != weight.dtype else ("self", bias)
-        raise RuntimeError(
-            f"{others[0]} and mat2 must have the same dtype, but got {scalar_type(x.dtype)} and "
-            f"{scalar_type(others[1].dtype)}"
-        )
     if x.shape[-1] != weight.shape[-1]:
         rows, width = math.prod(x.shape[:-1]), x.shape[-1]
+        if weight.ndim == 1:
+            raise RuntimeError(f"size mismatch, got input ({rows}), mat ({rows}x{width}), vec ({weight.shape[0]})")
         shapes = f"{rows}x{width} and {'x'.join(map(str, weight.shape[::-1]))}"
         raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({shapes})")
-    if x.dtype != weight.dtype:
+    if bias is None and x.dtype != weight.dtype:
         raise RuntimeError(
             f"expected m1 and m2 to have the same dtype, but got: {c_type(x.dtype)} != {c_type(weight.dtype)}"
+        )
+    if bias is not None and not x.dtype == weight.dtype == bias.dtype:
+        name, other = ("self", bias) if bias.dtype != weight.dtype else ("mat1", x)
+        raise RuntimeError(
+            f"{name} and mat2 must have the same dtype, but got {scalar_type(other.dtype)} and "
+            f"{scalar_type(weight.dtype)}"
         )
     if x.dtype == np.bool_:
         raise unsupported("addmm_impl_cpu_", x.dtype)
 
 
-@op("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", expose="nn.functional _nn", out=False,
-    autocast="lower", saves="input weight", grad_name="AddmmBackward0")  # fmt: skip
-def linear(input, weight, bias=None):
-    """``input @ weight.T + bias``: (..., I), (O, I) or (I), (O) -> (..., O).
+def _linear(self: Any, weight: Any, bias: Any = None) -> Any:
+    """``self @ weight.T + bias``: (..., I), (O, I) or (I), (O) -> (..., O).
 
     Raises RuntimeError where shapes or dtypes do not fit together.
     """
-    _check_linear(input, weight, bias)
-    out = product(input, weight.T)
+    _check_linear(self, weight, bias)
+    out = product(self, weight.T)
     return out if bias is None else out + expand_to(bias, out.shape)
 
 
+LINEAR = {
+    kind: op(
+        f"linear{kind and '.'}{kind}(Tensor self, Tensor weight, Tensor? bias=None) -> Tensor",
+        expose="" if kind else "_nn",
+        out=False,
+        autocast="lower",
+        saves="self weight",
+        grad_name=grad_name,
+    )(_linear)
+    for kind, grad_name in {
+        "": "AddmmBackward0",
+        "view": "ViewBackward0",
+        "mm": "MmBackward0",
+        "unsafe_view": "UnsafeViewBackward0",
+        "squeeze": "SqueezeBackward4",
+        "mv": "MvBackward0",
+    }.items()
+}
+
+
 def _check_bilinear(x1: Any, x2: Any, weight: Any, bias: Any) -> None:
-    if not x1.dtype == x2.dtype == weight.dtype:
-        shown = ", ".join(f"{n}: {c_type(t.dtype)}" for n, t in (("input1", x1), ("input2", x2), ("weight", weight)))
+    given = {"input1": x1, "input2": x2, "weight": weight} | ({} if bias is None else {"bias": bias})
+    if len({x.dtype for x in given.values()}) > 1:
+        shown = ", ".join(f"{name}: {c_type(x.dtype)}" for name, x in given.items())
         raise RuntimeError(f"All tensors must have the same dtype, got {shown}")
     if x1.ndim != x2.ndim:
         raise RuntimeError(f"bilinear(): input dimensions do not match: got {x1.ndim} and {x2.ndim}")
@@ -70,9 +94,7 @@ def _check_bilinear(x1: Any, x2: Any, weight: Any, bias: Any) -> None:
         )
 
 
-@op("bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor", expose="torch nn.functional",
-    out=False, autocast="lower", saves="input1 input2 weight", grad_name="ViewBackward0")  # fmt: skip
-def bilinear(input1, input2, weight, bias=None):
+def _bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     """``input1 @ weight[o] @ input2 + bias[o]`` for each o: (..., I), (..., J), (O, I, J), (O) -> (..., O).
 
     Raises RuntimeError where shapes or dtypes do not fit together.
@@ -80,3 +102,16 @@ def bilinear(input1, input2, weight, bias=None):
     _check_bilinear(input1, input2, weight, bias)
     out = jnp.einsum("...i,oij,...j->...o", input1, weight, input2, precision=config.matmul_precision)
     return out if bias is None else out + bias
+
+
+BILINEAR = {
+    kind: op(
+        f"bilinear{kind and '.'}{kind}(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor",
+        expose="",
+        out=False,
+        autocast="promote",
+        saves="input1 input2 weight",
+        grad_name=grad_name,
+    )(_bilinear)
+    for kind, grad_name in {"": "AddBackward0", "view": "ViewBackward0"}.items()
+}

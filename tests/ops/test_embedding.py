@@ -13,7 +13,7 @@ W = _random.standard_normal((5, 3))
 @pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 4, 3)])
 def test_linear(shape):
     x, b = _random.standard_normal(shape), _random.standard_normal(5)
-    same(run("linear.addmm", x, W, b), x @ W.T + b)
+    same(run("linear", x, W, b), x @ W.T + b)
     same(run("linear.mm", x, W), x @ W.T)
     same(slopes("linear.mm", x, W), np.broadcast_to(W.sum(0), shape))
 
@@ -26,7 +26,7 @@ def test_linear_of_a_vector():
 
 def test_bilinear():
     x, y, w = (_random.standard_normal(s) for s in ((2, 3), (2, 4), (5, 3, 4)))
-    same(run("_bilinear", x, y, w, None), np.einsum("ni,oij,nj->no", x, w, y))
+    same(run("bilinear", x, y, w), np.einsum("ni,oij,nj->no", x, w, y))
 
 
 def test_embedding_and_its_gradient():
@@ -105,14 +105,14 @@ def test_one_hot():
 @pytest.mark.parametrize(
     ("name", "args", "words"),
     [
-        ("linear.addmm", (W, W.T, None), "mat1 and mat2 shapes cannot be multiplied (5x3 and 5x3)"),
+        ("linear", (W, W.T, None), "mat1 and mat2 shapes cannot be multiplied (5x3 and 5x3)"),
         ("linear.mm", (W, f32(1, 2, 3)[None]), "expected m1 and m2 to have the same dtype, but got: double != float"),
-        ("linear.addmm", (W, W, f32(1)), "self and mat2 must have the same dtype, but got Float and Double"),
+        ("linear", (W, W, f32(1)), "self and mat2 must have the same dtype, but got Float and Double"),
         ("linear.mm", (W, W[None]), "t() expects a tensor with <= 2 dimensions"),
         ("linear.mm", (W[0, 0], W), "need to be at least 1D"),
         ("linear.mv", (W, W[:, 0]), "size mismatch"),
-        ("_bilinear", (W, W, W[None], None), "input1 size does not match weight size: got 3 but expected 5"),
-        ("_bilinear", (W, f32(1), W[None], None), "All tensors must have the same dtype, got input1: double"),
+        ("bilinear", (W, W, W[None], None), "input1 size does not match weight size: got 3 but expected 5"),
+        ("bilinear", (W, f32(1), W[None], None), "All tensors must have the same dtype, got input1: double"),
         ("embedding", (W[0], i64(1)), "'weight' must be 2-D"),
         ("embedding", (W, f32(1)), "one of the following scalar types: Long, Int; but got torch.FloatTensor instead"),
         ("embedding_bag", (W, i64(1), i64(0), False, 0, False, f32(1)), "type torch.DoubleTensor does not equal"),

@@ -1,4 +1,4 @@
-"""What the functions of ``torch.nn.functional`` stand on: the op table's part for it, and writing results in place."""
+"""What the functions of ``torch.nn.functional`` stand on: its operators and composites, and writes in place."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from jtorch.tensor import bind
 from jtorch.tensor.call import check_inplace, write_result
 
-nn = SimpleNamespace(**bind.namespace("_nn"))
+nn = SimpleNamespace(**{**bind.namespace("_nn"), **bind.composites("_nn")})
 """The operators behind ``torch.nn.functional`` that no public namespace has under these names."""
 
 

@@ -110,7 +110,7 @@ def l1_loss(
     reduction = _chosen(size_average, reduce, reduction)
     if weight is not None:
         return _weighted((x - y).abs(), input, weight, reduction, True)
-    return _composite.l1_loss(x, y, _Reduction.get_enum(reduction))
+    return nn.l1_loss(x, y, _Reduction.get_enum(reduction))
 
 
 def smooth_l1_loss(
@@ -124,7 +124,7 @@ def smooth_l1_loss(
     """A square up to a distance of ``beta``, and linear beyond."""
     x, y = _expanded(input, target)
     number = _number(size_average, reduce, reduction)
-    return _composite.l1_loss(x, y, number) if beta == 0.0 else nn.smooth_l1_loss(x, y, number, beta)
+    return nn.l1_loss(x, y, number) if beta == 0.0 else nn.smooth_l1_loss(x, y, number, beta)
 
 
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
@@ -209,7 +209,7 @@ def nll_loss(
     reduction: str = "mean",
 ) -> Any:
     """``-weight[target] * input[target]`` of log probabilities (N, C, *) or (C,) and classes (N, *) or ()."""
-    return _composite.nll_loss_nd(input, target, weight, _number(size_average, reduce, reduction), ignore_index)
+    return nn.nll_loss_nd(input, target, weight, _number(size_average, reduce, reduction), ignore_index)
 
 
 def cross_entropy(
@@ -227,7 +227,7 @@ def cross_entropy(
     https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.cross_entropy.html
     """
     number = _number(size_average, reduce, reduction)
-    return _composite.cross_entropy_loss(input, target, weight, number, ignore_index, label_smoothing)
+    return nn.cross_entropy_loss(input, target, weight, number, ignore_index, label_smoothing)
 
 
 def linear_cross_entropy(
