@@ -78,6 +78,8 @@ config.before_change.append(_forget)
 
 def flush(tr: Trace, why: str) -> None:
     """Run what ``tr`` holds; it is closed, and the next operation starts a new trace."""
+    if tr.state.recording is not None:
+        tr.state.recording.breaks(why)
     tr.state.close(tr)
     values = tr.values
     if not values:

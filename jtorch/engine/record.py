@@ -11,7 +11,8 @@ from jtorch.engine.op import RUNTIME, arrays_in, is_number
 from jtorch.engine.trace import Node, ThreadState, Trace, user_line
 from jtorch.engine.value import DIRECT, Value, from_array, from_number
 
-MAX_PENDING = 20_000  # values in a trace before it is flushed unasked
+MAX_PENDING = 12_000  # values in a trace before it is flushed unasked
+MAX_PLAIN = 1_500  # the same where none of them needs a gradient: cutting such a program in two costs nothing
 MAX_NODES = 200_000  # steps in all tries before they are dropped
 
 eager = False  # flush after every operation (JTORCH_EAGER=1)
@@ -83,6 +84,10 @@ def _record(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...], de
     key = (op, spec, *refs)
     node = tr.cursor.children[st.grad].get(key)
     if node is None:
+        if base > MAX_PLAIN and is_full(tr):  # here, so that the same path is always cut at the same step
+            _undo(fresh)
+            _flush(tr, "too much is pending")
+            return _record(st, op, spec, inputs, device)
         try:
             node = _extend(st, tr, key, op, spec, inputs, fresh)
         except BaseException:
@@ -95,11 +100,23 @@ def _record(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...], de
     tr.values.extend(fresh)
     tr.cursor = node
     out = _outputs(tr, node)
-    if eager or len(tr.values) > MAX_PENDING:
-        from jtorch.engine.flush import flush
-
-        flush(tr, "eager mode" if eager else "too much is pending")
+    if eager:
+        _flush(tr, "eager mode")
     return out
+
+
+def is_full(tr: Trace, plain: int = MAX_PLAIN) -> bool:
+    """Whether a trace should be flushed before more is added: it is long, or longer than ``plain`` without gradients."""
+    n = len(tr.values)
+    if n > MAX_PENDING:
+        return True
+    return n > plain and not any(v is not None and v.requires_grad and v.owner is None for v in tr.values[-plain:])
+
+
+def _flush(tr: Trace, why: str) -> None:
+    from jtorch.engine.flush import flush
+
+    flush(tr, why)
 
 
 def _watched(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...], device: str | None) -> Any:

@@ -48,7 +48,7 @@ def assign(tensor: Tensor, new: Tensor) -> None:
     """
     v = new._v
     if tensor._alias is not None:
-        _settle(tensor)
+        settle(tensor)
     if tensor._alias is not None or (tensor._ref is None and tensor._v.requires_grad):
         tensor._write(v, keep_history=True)
         return
@@ -63,7 +63,7 @@ def assign(tensor: Tensor, new: Tensor) -> None:
     tensor._count += 1
 
 
-def _settle(tensor: Tensor) -> None:
+def settle(tensor: Tensor) -> None:
     """Let go of a storage that nobody else looks at: a Parameter shares one with the tensor that it was made of."""
     alias = tensor._alias
     if alias is None or any(step.op is not DETACH for step in alias.steps):

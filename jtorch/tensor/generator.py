@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jtorch.engine import trace
 from jtorch.engine.value import Value, from_array
 from jtorch.ops.random import STRIDE, state_of
 from jtorch.tensor.device import device as device_class
@@ -189,6 +190,9 @@ def seed_accelerator(seed: int, index: int | None) -> None:
 
 def chosen(generator: Any, device: str) -> Generator:
     """The generator to draw from on ``device``; raises RuntimeError where the given one belongs to another kind."""
+    seen = trace.state().recording
+    if seen is not None and device == "cpu":
+        seen.touched += 1
     if generator is None:
         return generator_of(device)
     if generator._device.partition(":")[0] != device.partition(":")[0]:

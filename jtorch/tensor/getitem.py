@@ -32,7 +32,7 @@ def _viewed(self: Tensor, steps: Sequence[tuple[str, tuple]]) -> Tensor:
     st = _local.state
     alias = self._alias or self._shared()
     chain = list(alias.steps)
-    on_host = type(v.array) is np.ndarray and not (v.requires_grad and st.grad) and not record.eager
+    on_host = type(v.array) is np.ndarray and not (v.requires_grad and st.grad) and not (record.eager or st.recording)
     array: Any = v.array
     source = alias.storage.value
     for name, static in steps:

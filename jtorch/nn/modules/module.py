@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jtorch
-from jtorch.nn.modules import _hooks
+from jtorch.nn.modules import _changes, _hooks
 from jtorch.nn.modules._conversion import ConversionMethods
 from jtorch.nn.modules._hooks import (
     HookMethods,
@@ -161,6 +161,7 @@ class Module(TraversalMethods, StateMethods, ConversionMethods, HookMethods):
         for hook in _global_buffer_registration_hooks.values():
             new = hook(self, name, tensor)
             tensor = tensor if new is None else new
+        _changes.note()
         self._buffers[name] = tensor
         if persistent:
             self._non_persistent_buffers_set.discard(name)
@@ -187,6 +188,7 @@ class Module(TraversalMethods, StateMethods, ConversionMethods, HookMethods):
         for hook in _global_parameter_registration_hooks.values():
             new = hook(self, name, param)
             param = param if new is None else new
+        _changes.note()
         self._parameters[name] = param
 
     def add_module(self, name: str, module: "Module | None") -> None:
@@ -197,6 +199,7 @@ class Module(TraversalMethods, StateMethods, ConversionMethods, HookMethods):
         for hook in _global_module_registration_hooks.values():
             new = hook(self, name, module)
             module = module if new is None else new
+        _changes.note()
         self._modules[name] = module
 
     def register_module(self, name: str, module: "Module | None") -> None:
@@ -218,6 +221,7 @@ class Module(TraversalMethods, StateMethods, ConversionMethods, HookMethods):
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
+        _changes.note()
         state = self.__dict__
         params = state.get("_parameters")
         if isinstance(value, Parameter):
@@ -279,6 +283,7 @@ class Module(TraversalMethods, StateMethods, ConversionMethods, HookMethods):
         self._buffers[name] = value
 
     def __delattr__(self, name: str) -> None:
+        _changes.note()
         if name in self._parameters:
             del self._parameters[name]
         elif name in self._buffers:

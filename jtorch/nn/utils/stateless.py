@@ -5,6 +5,8 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from jtorch.nn.modules import _changes
+
 __all__ = ["functional_call"]
 
 
@@ -69,11 +71,13 @@ def swapped(module: Any, state: dict[str, Any], *, tie_weights: bool = False, st
     places = {path: _place(module, path) for path in given}
     missing = object()
     own = [(place, name, place.get(name, missing)) for place, name in places.values()]
+    _changes.note()
     for path, (place, name) in places.items():
         place[name] = given[path]
     try:
         yield
     finally:
+        _changes.note()
         for path in state:
             place, name = places[path]
             state[path] = place.get(name, state[path])

@@ -1,0 +1,108 @@
+"""Segments: a stretch of a path that a compiled function recorded, and that is taken again as one step.
+
+A segment begins on the trie node where the function was called. Its inputs are values from outside: those already in
+the trace are known by position, those that enter it by shape, dtype and place, as in any key. So a call whose inputs
+match ends on the node where the first one ended, whatever lies between.
+"""
+
+from collections.abc import Callable
+from itertools import repeat
+from typing import Any
+
+from jtorch.engine import trace
+from jtorch.engine.record import leaf_key
+from jtorch.engine.trace import Node, ThreadState, Trace
+from jtorch.engine.value import DIRECT, Value
+
+
+class Recording:
+    """What is noted while a function is observed: numbers drawn on the host, and what broke the stretch."""
+
+    def __init__(self, whole: bool, name: str) -> None:
+        self.whole = whole
+        self.name = name
+        self.draws: list[tuple[Value, Callable[[], Value]]] = []
+        self.touched = 0  # uses of random generators; more than there are draws: some cannot be made again
+        self.broken: str | None = None
+
+    def drew(self, value: Value, again: Callable[[], Value]) -> None:
+        """A value from a random generator, and how to draw the next one."""
+        self.draws.append((value, again))
+
+    def breaks(self, why: str) -> None:
+        """The pending program has to run; raises RuntimeError where that is not allowed (``fullgraph=True``)."""
+        self.broken = self.broken or why
+        if self.whole:
+            raise RuntimeError(
+                f"torch.compile(fullgraph=True): {self.name} needs the data in between ({why}, at {trace.user_line()})"
+            )
+
+
+class Segment:
+    """A stretch of a path: where it ends, how many values it adds, and which inputs enter the trace in it."""
+
+    __slots__ = ("end", "count", "entries", "constants")
+
+    def __init__(self, end: Node, count: int, entries: list[tuple[int, int]], constants: list[Value]) -> None:
+        self.end = end
+        self.count = count
+        self.entries = entries  # position in the trace, place among the inputs and then the constants
+        self.constants = constants  # arrays made by the function, the same each time
+
+
+def keys(tr: Trace, values: list[Value]) -> tuple | None:
+    """How each value stands to a trace, for a key; None where one is pending elsewhere or is a tracer."""
+    out: list[Any] = []
+    for v in values:
+        if v.trace is tr:
+            out.append(v.index)
+        elif v.array is None or v.trace is DIRECT:
+            return None
+        else:
+            out.append(leaf_key(v))
+    return tuple(out)
+
+
+def between(tr: Trace, start: Node, base: int, inputs: list[Value]) -> Segment | None:
+    """The segment from ``start`` (where ``base`` values were in the trace) to the cursor.
+
+    None where it depends on pending values that are not among ``inputs``.
+    """
+    path = []
+    node: Node | None = tr.cursor
+    while node is not None and node is not start:
+        path.append(node)
+        node = node.parent
+    if node is None:
+        return None
+    places = {id(v): i for i, v in enumerate(inputs)}
+    constants: list[Value] = []
+    entries = []
+    for step in reversed(path):
+        for position, _ in step.fresh:
+            v = tr.at(position)
+            place = places.get(id(v))
+            if place is None:
+                place = places[id(v)] = len(inputs) + len(constants)
+                constants.append(v)
+            entries.append((position, place))
+        if any(ref < base and id(tr.values[ref]) not in places for ref in step.refs):
+            return None
+    return Segment(tr.cursor, len(tr.values) - base, entries, constants)
+
+
+def take(st: ThreadState, tr: Trace, segment: Segment, inputs: list[Value]) -> bool:
+    """Move a trace along a segment; False, with nothing done, where one of its constants is in the trace already."""
+    constants = segment.constants
+    if any(c.trace is tr for c in constants):
+        return False
+    everything = inputs + constants if constants else inputs
+    values = tr.values
+    values.extend(repeat(None, segment.count))
+    for position, place in segment.entries:
+        v = everything[place]
+        values[position] = v
+        v.trace, v.index = tr, position
+    tr.cursor = segment.end
+    st.trace = tr
+    return True
