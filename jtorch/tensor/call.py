@@ -175,7 +175,7 @@ def _host_values(st: Any, op: OpDef, spec: tuple, inputs: tuple[Value, ...]) -> 
     """Run small CPU data in NumPy at once; None where that is not the way (or NumPy declines: the trace then says
     why).
     """
-    if record.eager or st.dual:
+    if record.eager or st.dual or st.recording is not None:
         return None
     total = 0
     arrays = []
@@ -234,15 +234,14 @@ def check_inplace(x: Tensor) -> None:
     alias = x._alias
     if alias is None or not alias.steps or alias.keeps_history:
         return
+    if x._value.requires_grad and any(step.op.name in PIECES for step in alias.steps):
+        raise RuntimeError(
+            f"Output 0 of {alias.steps[-1].op.grad_name.removesuffix('Backward0')} is a view and is being modified "
+            "inplace. This view is the output of a function that returns multiple views. Such functions do not allow "
+            "the output views to be modified inplace. You should replace the inplace operation by an out-of-place one."
+        )
     if alias.storage.value.owner is not None:
         raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
-    if x._value.requires_grad and any(step.op.name in PIECES for step in alias.steps):
-        name = next(step.op.grad_name.removesuffix("Backward0") for step in alias.steps if step.op.name in PIECES)
-        raise RuntimeError(
-            f"Output 0 of {name} is a view and is being modified inplace. This view is the output of a function that "
-            "returns multiple views. Such functions do not allow the output views to be modified inplace. You should "
-            "replace the inplace operation by an out-of-place one."
-        )
 
 
 def write_result(x: Tensor, made: Tensor, name: str) -> Tensor:

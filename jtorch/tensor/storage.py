@@ -29,7 +29,7 @@ ATTACH = Primitive("attach", lambda: lambda x: x, infer=lambda spec, inputs: [in
 
 def _make_write(op: Any, spec: tuple) -> Callable:
     if op.write is not None:
-        return lambda base, new: op.write(base, new.astype(base.dtype), *fill(spec[1:], iter(())))
+        return lambda base, new: op.write(base, new, *fill(spec[1:], iter(())))
     look = op.bind(spec)
 
     def scatter(base: Any, new: Any) -> Any:
@@ -56,7 +56,7 @@ def _looked(step: "Step", v: Value) -> Value:
         host is not None
         and type(v.array) is np.ndarray
         and not (v.requires_grad and step.grad)
-        and not (recording.eager or st.dual)
+        and not (recording.eager or st.dual or st.recording)
     ):
         made = from_array(host(v.array, *fill(step.spec[1:], iter(()))), "cpu")
         made.requires_grad = v.requires_grad and False
@@ -74,10 +74,9 @@ def _written(step: "Step", before: Value, new: Value) -> Value:
         and type(before.array) is type(new.array) is np.ndarray
         and before.aval.size <= HOST_LIMIT
         and not (st.grad and step.grad and (before.requires_grad or new.requires_grad))
-        and not (recording.eager or st.dual)
+        and not (recording.eager or st.dual or st.recording)
     ):
-        new_array = new.array.astype(before.array.dtype)
-        return from_array(write(before.array, new_array, *fill(step.spec[1:], iter(()))), "cpu")
+        return from_array(write(before.array, new.array, *fill(step.spec[1:], iter(()))), "cpu")
     with st.mode(grad=st.grad and step.grad):
         return record(WRITE, (step.op, step.spec), (before, new))
 
