@@ -68,13 +68,16 @@ def _matrix_norm(x: Any, order: Any, rows: int, columns: int) -> Any:
     if order == "nuc":
         return _singular_values(x, rows, columns).sum(columns, keepdim=True)
     if abs(order) == 2:
-        values = _singular_values(x, rows, columns)
-        if not values.shape[columns] and order > 0:
-            return values.sum(columns, keepdim=True)
-        return values.amax(columns, keepdim=True) if order > 0 else values.amin(columns, keepdim=True)
+        return _extreme(_singular_values(x, rows, columns), columns, order)
     across, along = (rows, columns) if abs(order) == 1 else (columns, rows)
-    sums = _vector_norm(x, 1, across, True)
-    return sums.amax(along, keepdim=True) if order > 0 else sums.amin(along, keepdim=True)
+    return _extreme(_vector_norm(x, 1, across, True), along, order)
+
+
+def _extreme(sizes: Any, dim: int, order: float) -> Any:
+    """The largest along ``dim``, 0 of none, or for a negative order the smallest."""
+    if order < 0:
+        return sizes.amin(dim, keepdim=True)
+    return sizes.amax(dim, keepdim=True) if sizes.shape[dim] else sizes.sum(dim, keepdim=True)
 
 
 @composite("linalg")

@@ -87,7 +87,7 @@ def sum_to_size(self: Any, *size: Any) -> Any:
     if extra < 0 or any(w not in (1, h) for w, h in zip(want, have[max(extra, 0) :], strict=True)):
         raise RuntimeError(f"size {{{list(want)}}} is not expandable to size {{{list(have)}}}.")
     dims = [d for d, h in enumerate(have) if d < extra or (want[d - extra] == 1 and h != 1)]
-    return (self.sum(dims, keepdim=True) if dims else self).view(want)
+    return (self.sum(dims, keepdim=True) if dims or not want else self).view(want)
 
 
 @composite("torch")

@@ -31,7 +31,7 @@ def _ends(data: Any, lengths: Any, offsets: Any, axis: int, unsafe: bool) -> Any
     return ends, lengths
 
 
-@composite("torch")
+@composite("torch", aliases="_segment_reduce")
 def segment_reduce(
     data: Any, reduce: str, *, lengths: Any = None, indices: Any = None, offsets: Any = None, axis: int = 0,
     unsafe: bool = False, initial: Any = None,

@@ -179,7 +179,7 @@ def _signature(op: OpDef, params: list[Param], rename: dict[str, str], out: bool
     for i, p in enumerate(params):
         name = _safe(rename.get(p.name, p.name))
         if p.name == op.varargs:
-            parts.append(f"*{name}, {name}_kw=None")
+            parts.append(f"*_{name}, {name}=None")
             star = True
             continue
         if p.kwonly and not star:
@@ -235,7 +235,7 @@ def generate(op: OpDef, *, function: bool, parse_only: bool = False, out: bool =
         var = _safe(rename.get(p.name, p.name))
         shown = rename.get(p.name, p.name)
         if p.name == op.varargs:
-            body.append(f"{var} = _spread({var}) if {var}_kw is None else {var}_kw")
+            body.append(f"{var} = _spread(_{var}) if {var} is None else {var}")
         if p.kind == "Tensor" and p.name == "self" and not dynamic:
             body.append(f"v{i} = {var}._value if isinstance({var}, Tensor) else _strict({var}, {shown!r}, {name!r})")
             inputs.append(f"v{i}")
