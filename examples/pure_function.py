@@ -1,6 +1,7 @@
 """A torch module trained as a pure function: ``jax.jit``, ``jax.grad`` and optax do the rest.
 
-``jtorch.to_jax(module)`` gives ``apply(params, buffers, *inputs)``, and the parameters and buffers as JAX arrays.
+``jtorch.to_jax(module)`` gives ``apply(params, buffers, *inputs)``, and the parameters and buffers as JAX arrays;
+``apply`` returns the output and the buffers as the call left them.
 
     python examples/pure_function.py [folder for the plot]
 """
@@ -29,7 +30,7 @@ state = optimizer.init(params)
 @jax.jit
 def step(params, state, x, y):
     def loss_of(params):
-        logits = apply(params, buffers, x)
+        logits, _ = apply(params, buffers, x)
         return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
 
     loss, grads = jax.value_and_grad(loss_of)(params)
@@ -45,7 +46,8 @@ for i in range(400):
     if i % 100 == 99:
         print(f"step {i + 1}  loss {losses[-1]:.4f}")
 
-accuracy = float((apply(params, buffers, x[1437:]).argmax(1) == y[1437:]).mean())
+logits, _ = apply(params, buffers, x[1437:])
+accuracy = float((logits.argmax(1) == y[1437:]).mean())
 print(f"validation accuracy {100 * accuracy:.2f} %")
 write_png(output("pure_function.png"), plot([(range(400), losses)]))
 assert accuracy > 0.95

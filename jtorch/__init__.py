@@ -50,7 +50,6 @@ from jtorch.tensor.dtype import (
     set_default_dtype,
     set_default_tensor_type,
 )
-from jtorch.tensor.factories import from_jax
 from jtorch.tensor.size import Size
 from jtorch.tensor.tensor import Tensor
 from jtorch.torch_version import __version__
@@ -79,7 +78,7 @@ _ELSEWHERE = {  # what is found in a submodule only when it is asked for
     "disable": "alias",
     "enable": "alias",
     "export_jax": "interop",
-    "from_jax_function": "interop",
+    "from_jax": "interop",
     "load": "serialization",
     "save": "serialization",
     "set_printoptions": "tensor.printing",

@@ -81,11 +81,6 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return tensor_from(host_array(array, None), "cpu")
 
 
-def from_jax(array: Any) -> Tensor:
-    """A tensor around a JAX array (or tracer), without a copy."""
-    return wrap(from_array(array))
-
-
 def from_dlpack(source: Any) -> Tensor:
     """A tensor from any object with ``__dlpack__``, without a copy where JAX can do so."""
     return wrap(from_array(jax.numpy.from_dlpack(source)))
