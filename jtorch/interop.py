@@ -13,7 +13,7 @@ from jtorch.engine.aval import Aval
 from jtorch.engine.op import Primitive
 from jtorch.engine.record import record
 from jtorch.engine.value import DIRECT, from_array
-from jtorch.func.trees import Packed, arrays_of, flatten
+from jtorch.func.trees import Packed, array_of, flatten
 from jtorch.tensor.tensor import Tensor, wrap
 
 __all__ = ["export_jax", "from_jax", "to_jax"]
@@ -51,9 +51,14 @@ def to_jax(module: Any) -> tuple[Callable, Arrays, Arrays]:
         state, inner, kw = (_tensors(x, traced) for x in ({**params, **buffers}, args, kwargs))
         with trace.state().mode(grad=True), swapped(module, state):  # within no_grad JAX has no gradient either
             out = module(*inner, **kw)
-        return arrays_of(out), {n: arrays_of(state[n]) for n in buffers}
+        return _arrays(out), {n: array_of(state[n]) for n in buffers}
 
     return apply, params, buffers
+
+
+def _arrays(tree: Any) -> Any:
+    leaves, form = flatten(tree)
+    return form.build([array_of(x) if isinstance(x, Tensor) else x for x in leaves])
 
 
 def _tensors(tree: Any, traced: bool) -> Any:
@@ -67,7 +72,8 @@ def _tensors(tree: Any, traced: bool) -> Any:
             v.trace = DIRECT
         return wrap(v)
 
-    return jax.tree_util.tree_map(each, tree, is_leaf=lambda x: isinstance(x, Tensor))
+    leaves, form = flatten(tree)
+    return form.build([each(x) for x in leaves])
 
 
 def from_jax(x: Any) -> Any:
@@ -86,7 +92,8 @@ def from_jax(x: Any) -> Any:
 
     @wraps(x)
     def call(*args: Any, **kwargs: Any) -> Any:
-        packed = Packed(jax.tree_util.tree_map(_taken, (args, kwargs), is_leaf=lambda t: isinstance(t, Tensor)))
+        leaves, tree = flatten((args, kwargs))
+        packed = Packed(tree.build([_taken(x) for x in leaves]))
         values = tuple(t._value for t in packed.tensors)
         form = _Form(x, packed)
         made = record(op, (form,), values)
@@ -146,6 +153,4 @@ def export_jax(module: Any, args: tuple) -> Any:
     def forward(*inputs: Any) -> Any:
         return apply(params, buffers, *inputs)[0]
 
-    leaves, form = flatten(args)
-    arrays = [jnp.asarray(x) for x in arrays_of(leaves)]
-    return export.export(jax.jit(forward))(*jax.tree_util.tree_unflatten(form, arrays))
+    return export.export(jax.jit(forward))(*jax.tree_util.tree_map(jnp.asarray, _arrays(args)))

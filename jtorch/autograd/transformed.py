@@ -55,7 +55,7 @@ def apply(cls: Any, args: tuple, kwargs: dict) -> Any:
     """Run ``cls`` on tensors whose arrays are tracers."""
     call = _Call(cls, args, kwargs)
     arrays = tuple(_array(args[i]) for i in call.places)
-    made = call.by_jvp() if _kind.forward and cls.jvp is not function.Function.jvp else call.by_vjp()
+    made = call.by_jvp() if _kind.forward else call.by_vjp()
     return call.results(made(*arrays), args)
 
 

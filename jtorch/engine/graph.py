@@ -29,6 +29,9 @@ FREED = (
 )
 
 
+_QUALIFIED = ("AccumulateGrad", "CopyBackwards", "CopySlices")  # what torch names by its C++ class
+
+
 class GradNode:
     """A step of the backward graph: turns the cotangents of its outputs into those of its inputs.
 
@@ -50,7 +53,8 @@ class GradNode:
 
     def name(self) -> str:
         """The node's name, as torch prints it."""
-        return type(self).__name__
+        name = type(self).__name__
+        return f"torch::autograd::{name}" if name in _QUALIFIED else name
 
     def places(self) -> list[int | None]:
         """For each input that torch gives an edge, which of ``edges`` it is; None where no gradient is wanted."""

@@ -354,7 +354,9 @@ def _jacobian(
     @functools.wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         numbers = _argnums(argnums, args)
-        _check_inputs([args[n] for n in (numbers if isinstance(numbers, tuple) else (numbers,))])
+        chosen = [args[n] for n in (numbers if isinstance(numbers, tuple) else (numbers,))]
+        _check_inputs(chosen)
+        _check_real(name, "input", flatten(chosen)[0])
         told = "vjp(f, *primals)" if name == "jacrev" else "jvp(f, primals, tangents)"
         f: Any = None
 
@@ -362,6 +364,7 @@ def _jacobian(
             nonlocal f
             f = _of_arguments(func, numbers, *everything, name=told, aux=has_aux, forward=name == "jacfwd")
             outs, aux, blocks = kind(f, chunk_size)
+            _check_real(name, "output", f.out.tensors)
             return [*outs, *aux, *[b for block in blocks for b in block]]
 
         _, aux, found = _finish(lambda: f, lift(name, run, (args, kwargs)))
@@ -370,6 +373,14 @@ def _jacobian(
         return (jacobian, aux) if has_aux else jacobian
 
     return wrapper
+
+
+def _check_real(name: str, what: str, tensors: list) -> None:
+    for i, t in enumerate(tensors):
+        if t.is_complex():
+            raise RuntimeError(
+                f"{name}: Expected all {what}s to be real but received complex tensor at flattened {what} idx: {i}"
+            )
 
 
 def jacrev(

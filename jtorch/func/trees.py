@@ -1,5 +1,6 @@
 """Pytrees of Tensors on the way into JAX's transformations and out of them."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jtorch.engine import capture, trace
-from jtorch.engine.value import DIRECT, Value, from_array
+from jtorch.engine.value import DIRECT, from_array
 from jtorch.tensor.tensor import Tensor, wrap
 
 
@@ -16,9 +17,60 @@ def is_tensor(x: Any) -> bool:
     return isinstance(x, Tensor)
 
 
-def flatten(tree: Any) -> tuple[list, Any]:
+class Form:
+    """The structure of a pytree of tuples, lists and dicts; dicts keep their order, as torch's do and JAX's do not."""
+
+    def __init__(self, kind: type | None, keys: Any, children: tuple["Form", ...]) -> None:
+        self.kind = kind  # None: a leaf
+        self.keys = keys
+        self.children = children
+
+    def build(self, leaves: Any) -> Any:
+        """The pytree with these leaves."""
+        return self._build(iter(leaves))
+
+    def _build(self, rest: Any) -> Any:
+        if self.kind is None:
+            return next(rest)
+        made = [child._build(rest) for child in self.children]
+        if self.keys is not None:
+            return self.kind(zip(self.keys, made, strict=True))
+        return self.kind(*made) if hasattr(self.kind, "_fields") else self.kind(made)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Form) and (self.kind, self.keys, self.children) == (
+            other.kind,
+            other.keys,
+            other.children,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.keys, self.children))
+
+    def __repr__(self) -> str:
+        if self.kind is None:
+            return "*"
+        keys = None if self.keys is None else list(self.keys)
+        return f"TreeSpec({self.kind.__name__}, {keys}, [{(',' + chr(10) + '  ').join(map(repr, self.children))}])"
+
+
+_LEAF = Form(None, None, ())
+
+
+def flatten(tree: Any) -> tuple[list, Form]:
     """The leaves of a pytree, Tensors among them, and its structure."""
-    return jax.tree_util.tree_flatten(tree, is_leaf=is_tensor)
+    leaves: list = []
+    return leaves, _form(tree, leaves)
+
+
+def _form(tree: Any, leaves: list) -> Form:
+    kind = type(tree)
+    if kind in (dict, OrderedDict):
+        return Form(kind, tuple(tree), tuple([_form(x, leaves) for x in tree.values()]))
+    if kind in (tuple, list) or isinstance(tree, tuple):
+        return Form(kind, None, tuple([_form(x, leaves) for x in tree]))
+    leaves.append(tree)
+    return _LEAF
 
 
 def inside(array: Any, device: str) -> Tensor:
@@ -35,16 +87,6 @@ def array_of(t: Tensor) -> Any:
     if v.trace is not DIRECT and st.capture is not None:
         return st.capture.take(v)
     return jnp.asarray(t._array())
-
-
-def arrays_of(tree: Any) -> Any:
-    """A pytree with its tensors as arrays, for JAX."""
-    return jax.tree_util.tree_map(lambda x: array_of(x) if is_tensor(x) else x, tree, is_leaf=is_tensor)
-
-
-def tensors_of(tree: Any, device: str) -> Any:
-    """A pytree of arrays as Tensors within a transformation."""
-    return jax.tree_util.tree_map(lambda a: inside(a, device), tree)
 
 
 def conjugate(tree: Any) -> Any:
@@ -74,7 +116,7 @@ class Packed:
         full = list(self.leaves)
         for i, t in zip(self.places, tensors, strict=True):
             full[i] = t
-        return jax.tree_util.tree_unflatten(self.form, full)
+        return self.form.build(full)
 
     def inside(self, arrays: Any) -> Any:
         """The pytree with arrays, as Tensors, in their places."""
@@ -89,9 +131,3 @@ def lift(name: str, transformed: Callable, args: Any) -> list[Tensor]:
         return tuple(jnp.asarray(x) for x in transformed(packed.inside(arrays)))
 
     return [wrap(v) for v in capture.apply(name, flat, [t._value for t in packed.tensors])]
-
-
-def split(tree: Any) -> tuple[list[Value], Callable]:
-    """The tensors of a pytree as values, and a function that puts arrays (as Tensors) back in their places."""
-    packed = Packed(tree)
-    return [t._value for t in packed.tensors], packed.inside

@@ -11,8 +11,6 @@ from jtorch.engine import capture
 from jtorch.func.trees import Packed, array_of, flatten, inside, is_tensor, lift
 from jtorch.tensor.tensor import Tensor
 
-_UNKNOWN = object()
-
 
 def vmap(
     func: Callable, in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *, chunk_size: int | None = None
@@ -56,7 +54,7 @@ class _Vmap:
                 x if d is None else x.narrow(d, start, min(chunk, size - start))
                 for x, d in zip(leaves, dims, strict=True)
             ]
-            inner_args, inner_kwargs = jax.tree_util.tree_unflatten(form, part)
+            inner_args, inner_kwargs = form.build(part)
             pieces.append(self.whole(inner_args, inner_kwargs, dims, min(chunk, size - start)))
         return self.joined(pieces)
 
@@ -70,7 +68,7 @@ class _Vmap:
             column[0] if d is None else cat(list(column), d)
             for column, d in zip(zip(*columns, strict=True), self.where, strict=True)
         ]
-        return jax.tree_util.tree_unflatten(flatten(pieces[0])[1], joined)
+        return flatten(pieces[0])[1].build(joined)
 
     def dims_of(self, args: tuple, kwargs: dict) -> tuple[list[int | None], int]:
         """The mapped dimension, or None, of each leaf of the arguments, and the batch's size; raises ValueError."""
@@ -89,7 +87,7 @@ class _Vmap:
         if flat is None:
             raise ValueError(
                 f"{self.told}: in_dims is not compatible with the structure of `inputs`. in_dims has structure "
-                f"{_form(dims)} but inputs has structure {flatten(args)[1]}."
+                f"{flatten(dims)[1]} but inputs has structure {flatten(args)[1]}."
             )
         leaves = flatten(args)[0]
         found = [self.dim(x, d) for x, d in zip(leaves, flat, strict=True)]
@@ -140,7 +138,7 @@ class _Vmap:
                 full = list(leaves)
                 for i, a, device in zip(mapped, arrays, devices, strict=True):
                     full[i] = inside(a, device)
-                inner, kw = jax.tree_util.tree_unflatten(form, full)
+                inner, kw = form.build(full)
                 try:
                     with capture.batch(self.randomness, size, place):
                         made = self.func(*inner, **kw)
@@ -183,7 +181,7 @@ class _Vmap:
                     f"vmap({self.name}, ...): `{self.name}` must only return Tensors, got type {type(x)}. Did you mean "
                     "to set out_dims= to None for output?"
                 )
-        tree = jax.tree_util.tree_unflatten(out.form, out.leaves)
+        tree = out.form.build(out.leaves)
         dims = spread(self.out_dims, tree)
         if dims is None or (
             isinstance(self.out_dims, tuple) and not isinstance(tree, tuple) and len(self.out_dims) != 1
@@ -191,7 +189,7 @@ class _Vmap:
             raise ValueError(
                 f"vmap({self.name}, ..., out_dims={self.out_dims})(<inputs>): out_dims is not compatible with the "
                 "structure "
-                f"of `outputs`. out_dims has structure {_form(self.out_dims)} but outputs has structure {out.form}."
+                f"of `outputs`. out_dims has structure {flatten(self.out_dims)[1]} but outputs has structure {out.form}."
             )
         self.where: list[int | None] = []
         for x, d in zip(out.leaves, dims, strict=True):
@@ -210,10 +208,6 @@ def _to(array: Any, d: int) -> Any:
     return jnp.moveaxis(array, 0, d)
 
 
-def _form(dims: Any) -> Any:
-    return jax.tree_util.tree_structure(dims, is_leaf=lambda d: d is None)
-
-
 def spread(dims: Any, tree: Any) -> list | None:
     """``dims``, a pytree that ends no later than ``tree``, with an entry for each of its leaves; None for a misfit."""
     if dims is None or isinstance(dims, int) or not isinstance(dims, (tuple, list, dict)):
@@ -221,7 +215,7 @@ def spread(dims: Any, tree: Any) -> list | None:
     if isinstance(dims, dict):
         if not isinstance(tree, dict) or dims.keys() != tree.keys():
             return None
-        pairs = [(dims[k], tree[k]) for k in sorted(tree)]
+        pairs = [(dims[k], tree[k]) for k in tree]
     elif not isinstance(tree, (tuple, list)):
         return spread(dims[0], tree) if len(dims) == 1 and is_tensor(tree) else None
     else:

@@ -73,6 +73,7 @@ class OpDef:
         names = self.promote_args
         self._promoted = [p.is_tensor and (names is None or p.name in names) for p in schema.params]
         self._promoted_at = [i for i, p in enumerate(self._promoted) if p]
+        self._affine = any(p.name == "bias" for p in schema.params)
         self._bound: dict[tuple, Callable] = {}
         self._kwonly = [p.name if p.kwonly else None for p in schema.params]
 
@@ -142,7 +143,8 @@ class OpDef:
             if not p.is_tensor:
                 continue
             if not here:
-                out += [None] if self.promote is not None or p.kind == "Tensor?" else []
+                absent = p.kind == "Tensor?" and p.name in ("weight", "bias") and self._affine
+                out += [None] if self.promote is not None or absent else []
             elif self.promote is not None and promoted:
                 out += [None if avals[k].number is not None else k for k in here]
             else:
