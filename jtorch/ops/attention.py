@@ -5,6 +5,7 @@ attention, by way of ``jax.nn``: it never has all the weights in memory. Its cal
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -68,6 +69,7 @@ def fusable(q: Any, k: Any, v: Any) -> bool:
         and k.shape[:-1] == v.shape[:-1]
         and q.shape[0] == k.shape[0]
         and 0 not in (*q.shape, *k.shape)
+        and min(q.shape[2], k.shape[2]) > 1
         and head == k.shape[-1] == v.shape[-1] <= _FUSED_HEAD
         and head % 8 == 0
     )
@@ -117,24 +119,44 @@ def _plain(q: Any, k: Any, v: Any, mask: Any, dropped: Any, causal: bool, scale:
     return out.reshape(*shape[:-1], v.shape[-1])
 
 
+def _to_even(x: Any, axes: Sequence[int]) -> Any:
+    """``x`` with a zero more along those of ``axes`` whose size is odd (and not 1, in a mask)."""
+    edges = [(0, int(a in axes and x.shape[a] % 2 and x.shape[a] > 1), 0) for a in range(x.ndim)]
+    return jax.lax.pad(x, jnp.zeros((), x.dtype), edges)
+
+
 def _fused(q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: float) -> Any:
-    """By cuDNN, whose layout is (N, L, H, E). A float mask goes in as a bias, with numbers where it is infinite."""
-    q, k, v = (jnp.swapaxes(x, 1, 2) for x in (q, k, v))
-    given: dict[str, Any] = {}
-    seen = None
+    """By cuDNN, whose layout is (N, L, H, E) and which wants even lengths; it can be told of shorter ones.
+
+    A float mask goes in as a bias, with numbers where it is infinite.
+    """
+    batch, _, length, _ = q.shape
+    source = k.shape[2]
+    seen = given = None
     if mask is not None:
         mask = mask.reshape((1,) * (4 - mask.ndim) + mask.shape)
         seen = mask if mask.dtype == np.bool_ else mask > -np.inf
-        if mask.dtype == np.bool_:
-            given["mask"] = mask
-        else:
-            given["bias"] = jnp.maximum(mask.astype(q.dtype), jnp.finfo(q.dtype).min / 2)
-    out = jax.nn.dot_product_attention(q, k, v, scale=scale, is_causal=causal, implementation="cudnn", **given)
-    out = jnp.swapaxes(out, 1, 2)
+        lowest = jnp.finfo(q.dtype).min / 2
+        given = _to_even(mask if mask.dtype == np.bool_ else jnp.maximum(mask.astype(q.dtype), lowest), (2, 3))
+    q, k, v = (jnp.swapaxes(_to_even(x, (2,)), 1, 2) for x in (q, k, v))
+    odd = length % 2 or source % 2
+    out = jax.nn.dot_product_attention(
+        q,
+        k,
+        v,
+        bias=given if given is not None and given.dtype != np.bool_ else None,
+        mask=given if given is not None and given.dtype == np.bool_ else None,
+        scale=scale,
+        is_causal=causal,
+        query_seq_lengths=jnp.full(batch, length, np.int32) if odd else None,
+        key_value_seq_lengths=jnp.full(batch, source, np.int32) if odd else None,
+        implementation="cudnn",
+    )
+    out = jnp.swapaxes(out, 1, 2)[:, :, :length]
     if seen is None:
         return out
     if causal:
-        seen = seen & np.tri(q.shape[1], k.shape[1], dtype=np.bool_)
+        seen = seen & np.tri(length, source, dtype=np.bool_)
     return jnp.where(seen.any(-1, keepdims=True), out, 0)
 
 

@@ -5,6 +5,7 @@ import warnings
 from typing import Any
 
 import jtorch
+from jtorch.amp.autocast_mode import get_autocast_dtype, is_autocast_enabled
 from jtorch.nn.functional._kernels import nn
 from jtorch.ops.attention import fusable, scores_shape
 
@@ -37,7 +38,7 @@ def _has_fused(query: Any) -> bool:
     """Whether the device has flash attention for the dtype the products will be computed in."""
     if query.device.type != "cuda":
         return False
-    dtype = jtorch.get_autocast_dtype("cuda") if jtorch.is_autocast_enabled("cuda") else query.dtype
+    dtype = get_autocast_dtype("cuda") if is_autocast_enabled("cuda") else query.dtype
     return dtype in (jtorch.float16, jtorch.bfloat16) and jtorch.cuda.get_device_capability(query.device) >= (8, 0)
 
 
