@@ -4,6 +4,17 @@ from typing import Any
 
 import jax
 
+from jtorch.cuda.random import (
+    get_rng_state,
+    get_rng_state_all,
+    initial_seed,
+    manual_seed,
+    manual_seed_all,
+    seed,
+    seed_all,
+    set_rng_state,
+    set_rng_state_all,
+)
 from jtorch.engine import flush
 from jtorch.engine.devices import devices
 from jtorch.tensor import device as _device
@@ -11,8 +22,9 @@ from jtorch.tensor.device import device as _device_class
 
 __all__ = [
     "current_device", "device", "device_count", "empty_cache", "get_device_capability", "get_device_name",
-    "get_device_properties", "is_available", "is_bf16_supported", "is_initialized", "manual_seed", "manual_seed_all",
-    "max_memory_allocated", "memory_allocated", "reset_peak_memory_stats", "set_device", "synchronize",
+    "get_device_properties", "get_rng_state", "get_rng_state_all", "initial_seed", "is_available", "is_bf16_supported",
+    "is_initialized", "manual_seed", "manual_seed_all", "max_memory_allocated", "memory_allocated",
+    "reset_peak_memory_stats", "seed", "seed_all", "set_device", "set_rng_state", "set_rng_state_all", "synchronize",
 ]  # fmt: skip
 
 
@@ -145,17 +157,3 @@ def reset_peak_memory_stats(d: Any = None) -> None:
 
 def empty_cache() -> None:
     """Nothing to do: XLA's allocator hands memory out again by itself."""
-
-
-def manual_seed(seed: int) -> None:
-    """Seed the current GPU's generator."""
-    from jtorch.tensor.random import seed_accelerator
-
-    seed_accelerator(seed, _device.current_cuda())
-
-
-def manual_seed_all(seed: int) -> None:
-    """Seed the generators of all GPUs."""
-    from jtorch.tensor.random import seed_accelerator
-
-    seed_accelerator(seed, None)

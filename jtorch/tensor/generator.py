@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from jtorch.engine import trace
+from jtorch.engine.devices import jax_device
 from jtorch.engine.value import Value, from_array
 from jtorch.ops.random import STRIDE, state_of
 from jtorch.tensor.device import device as device_class
@@ -45,7 +46,8 @@ class Generator:
 
     def _start(self, seed: int, offset: int = 0) -> None:
         self._seed = seed
-        self.words = from_array(state_of(seed, offset), self._device)
+        words = jax.device_put(state_of(seed, offset), jax_device(self._device))  # placed as those that follow it are
+        self.words = from_array(words, self._device)
 
     @property
     def device(self) -> device_class:

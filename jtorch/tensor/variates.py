@@ -42,7 +42,9 @@ def _trials(p: Tensor, like: Tensor, generator: Any) -> Tensor:
         raise unsupported("bernoulli_tensor_cpu_p_", p._aval().dtype)
     unit = _f64 if p._aval().dtype == _f64 else _f32
     u = draw("uniform", a.shape, unit, a.device, generator, 0.0, 1.0, order=memory_order(like))
-    return call.run(bernoulli_of, (T, T, a.dtype), (u, p.expand(a.shape)._value))  # type: ignore[attr-defined]
+    return call.run(
+        bernoulli_of, (T, T, a.dtype), (u, p._value if p._aval().shape == a.shape else p.expand(a.shape)._value)
+    )  # type: ignore[attr-defined]
 
 
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:

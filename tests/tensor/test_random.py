@@ -2,7 +2,7 @@
 
 import copy
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import jtorch
-from jtorch.engine import report
+from jtorch.engine import devices, report
 from jtorch.ops import random as ops
 from jtorch.random import key_scope
-from jtorch.tensor import generator, sampling
+from jtorch.tensor import generator
 
 # Draws one after the other from seed 0, as torch 2.13 prints them.
 RECORDED = [
@@ -250,52 +250,75 @@ def test_states_follow_each_other() -> None:
 
 
 @pytest.fixture
-def accelerator() -> Any:
-    """A generator as one of an accelerator, for a device that is the CPU."""
-    g = jtorch.Generator.__new__(jtorch.Generator)
-    g._device = "cpu"
-    g._start(11)
-    return g
+def tpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The CPU under the name of an accelerator."""
+    monkeypatch.setitem(devices.PLATFORMS, "tpu", "cpu")
+    monkeypatch.setattr(generator, "_accelerators", {})
+    found = (devices.devices, devices.jax_device, devices.sharding)
+    for each in found:
+        each.cache_clear()
+    yield "tpu:0"
+    for each in found:
+        each.cache_clear()
 
 
-def _draw(g: Any, kind: str = "normal", numbers: tuple = (0.0, 1.0)) -> Any:
-    v = sampling.in_program(kind, (), ((5,), np.dtype(np.float32), *numbers), "cpu", g)
-    return jtorch.tensor(sampling.wrap(v).tolist())
-
-
-def test_an_accelerators_generator(accelerator: Any) -> None:
-    g = accelerator
-    assert g.initial_seed() == 11 and g.get_offset() == 0
+def test_an_accelerators_generator(tpu: str) -> None:
+    g = jtorch.Generator(tpu).manual_seed(11)
+    assert str(g.device) == tpu and g.initial_seed() == 11 and g.get_offset() == 0
     state = g.get_state()
     assert tuple(state.shape) == (16,)
-    first, second = _draw(g), _draw(g)
-    assert (first != second).all()
-    assert g.get_offset() == 2 * ops.STRIDE
+
+    def draw(source: Any) -> list:
+        return jtorch.randn(5, device=tpu, generator=source).tolist()
+
+    first, second = draw(g), draw(g)
+    assert first != second and g.get_offset() == 2 * ops.STRIDE
     kept = g.clone_state()
-    third = _draw(g)
-    assert (_draw(kept) == third).all()
+    third = draw(g)
+    assert draw(kept) == third
     g.set_state(state)
-    assert (_draw(g) == first).all()
+    assert draw(g) == first
     g.set_offset(ops.STRIDE)
-    assert (_draw(g) == second).all()
+    assert draw(g) == second
     g.graphsafe_set_state(g.graphsafe_get_state())
-    assert (_draw(g) == third).all()
-    assert (_draw(g.manual_seed(11)) == first).all()
+    assert draw(g) == third
+    assert draw(g.manual_seed(11)) == first
+    assert draw(pickle.loads(pickle.dumps(g))) == second
     with pytest.raises(RuntimeError, match="multiple of 4"):
         g.set_offset(3)
     with pytest.raises(RuntimeError, match="wrong size"):
         g.set_state(jtorch.get_rng_state())
+    with pytest.raises(RuntimeError, match="Expected a 'tpu' device type for generator but found 'cpu'"):
+        jtorch.rand(3, device=tpu, generator=jtorch.Generator())
 
 
-def test_draws_join_the_program_and_seeds_compile_nothing(accelerator: Any) -> None:
-    g = accelerator
-    for seed in range(4):
-        if seed == 2:
+def test_draws_on_an_accelerator(tpu: str) -> None:
+    jtorch.manual_seed(3)
+    made = jtorch.rand(4, device=tpu)
+    assert str(made.device) == tpu and made._v.array is None
+    with jtorch.random.fork_rng([0], device_type="tpu"):
+        ahead = jtorch.randn(4, device=tpu).tolist()
+    assert jtorch.randn(4, device=tpu).tolist() == ahead
+    jtorch.manual_seed(3)
+    assert jtorch.rand(4, device=tpu).tolist() == made.tolist()
+    assert sorted(jtorch.randperm(5, device=tpu).tolist()) == list(range(5))
+    p = jtorch.full((3,), 0.5, device=tpu)
+    for x in (jtorch.bernoulli(p), jtorch.poisson(p), jtorch.multinomial(p, 2), jtorch.rand_like(p), p.exponential_()):
+        assert str(x.device) == tpu
+
+
+def test_seeds_and_draws_compile_once(tpu: str) -> None:
+    weight = jtorch.ones(6, 6, device=tpu, requires_grad=True)
+    x = jtorch.ones(4, 6, device=tpu)
+    masks = set()
+    for i in range(6):
+        if i == 4:
             before = report.counts()["compiled"]
-        g.manual_seed(seed)
-        v = sampling.in_program("uniform", (), ((6,), np.dtype(np.float32), 0.0, 1.0 + seed), "cpu", g)
-        assert v.array is None
-        sampling.wrap(v).mul(2).tolist()
+            jtorch.manual_seed(i)
+        out = jtorch.dropout(x @ weight, 0.5, True)
+        out.sum().backward()
+        masks.add(tuple((out != 0).reshape(-1).tolist()))
+    assert len(masks) == 6
     assert report.counts()["compiled"] == before
 
 
