@@ -1,4 +1,4 @@
-"""Draws whose parameters are tensors: bernoulli, normal, multinomial, poisson and binomial.
+"""Draws whose parameters are tensors: bernoulli, normal, multinomial, poisson, binomial, gamma and Dirichlet.
 
 On the CPU the numbers behind bernoulli and normal are drawn at once, and the parameters join in the program, which need
 not wait for them. How much the others take from the generator depends on their parameters: they wait.
@@ -15,6 +15,7 @@ from jtorch.engine.value import Value, from_array
 from jtorch.ops.errors import scalar_type, unsupported
 from jtorch.ops.matmul import broadcast_batch
 from jtorch.ops.promotion import FLOAT, category
+from jtorch.ops.gamma_draws import before_one, smallest, standard_gamma_of
 from jtorch.ops.random import bernoulli_of, normal_of
 from jtorch.tensor import call, rejection
 from jtorch.tensor.bind import float_arg, int_arg
@@ -42,9 +43,9 @@ def _trials(p: Tensor, like: Tensor, generator: Any) -> Tensor:
         raise unsupported("bernoulli_tensor_cpu_p_", p._aval().dtype)
     unit = _f64 if p._aval().dtype == _f64 else _f32
     u = draw("uniform", a.shape, unit, a.device, generator, 0.0, 1.0, order=memory_order(like))
-    return call.run(
-        bernoulli_of, (T, T, a.dtype), (u, p._value if p._aval().shape == a.shape else p.expand(a.shape)._value)
-    )  # type: ignore[attr-defined]
+    if p._aval().shape != a.shape:
+        p = p.expand(a.shape)  # type: ignore[attr-defined]
+    return call.run(bernoulli_of, (T, T, a.dtype), (u, p._value))
 
 
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
@@ -141,6 +142,9 @@ def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
     return _counts("binomial", (n.expand(shape), p.expand(shape)), checked_generator("binomial", generator))  # type: ignore[attr-defined]
 
 
+_LEAST = ("gamma", "dirichlet")
+
+
 def _counts(kind: str, parameters: tuple[Tensor, ...], generator: Any) -> Tensor:
     a = parameters[0]._aval()
     if a.device == "meta":
@@ -148,8 +152,31 @@ def _counts(kind: str, parameters: tuple[Tensor, ...], generator: Any) -> Tensor
     if a.device != "cpu" or scopes.state is not None:
         return wrap(in_program(kind, tuple(x._value for x in parameters), (), a.device, generator))
     flat = [x._host(kind).reshape(-1).astype(_f64) for x in parameters]
-    counts = getattr(rejection, kind)(chosen(generator, "cpu").mt, *flat)
-    return wrap(from_array(narrowed(counts, a.dtype).reshape(a.shape), "cpu"))
+    drawn = getattr(rejection, "gamma" if kind == "dirichlet" else kind)(chosen(generator, "cpu").mt, *flat)
+    drawn = drawn.reshape(a.shape)
+    if kind == "dirichlet":
+        drawn = drawn / drawn.sum(-1, keepdims=True)
+    drawn = narrowed(drawn, a.dtype)
+    if kind in _LEAST:  # never 0, where the logarithm is infinite
+        drawn = np.clip(drawn, smallest(a.dtype), before_one(a.dtype) if kind == "dirichlet" else None)
+    return wrap(from_array(drawn, "cpu"))
+
+
+def standard_gamma(input: Tensor, generator: Any = None) -> Tensor:
+    """Gamma numbers of rate 1 with the shapes in ``input``, in its dtype, that carry its gradient."""
+    x = _tensor(input, "input", "_standard_gamma")
+    if category(x._aval().dtype) != FLOAT:
+        raise unsupported("gamma_cpu", x._aval().dtype)
+    drawn = _counts("gamma", (x.detach(),), checked_generator("_standard_gamma", generator))  # type: ignore[attr-defined]
+    return call.run(standard_gamma_of, (T, T), (drawn._value, x._value))
+
+
+def sample_dirichlet(input: Tensor, generator: Any = None) -> Tensor:
+    """Points of the simplex, of Dirichlet's distribution with the concentrations in ``input`` ([..., categories])."""
+    x = _tensor(input, "input", "_sample_dirichlet")
+    if category(x._aval().dtype) != FLOAT:
+        raise unsupported("dirichlet", x._aval().dtype)
+    return _counts("dirichlet", (x.detach(),), checked_generator("_sample_dirichlet", generator))  # type: ignore[attr-defined]
 
 
 # -- multinomial
@@ -221,5 +248,8 @@ def _with_replacement(rows: np.ndarray, n: int, generator: Any) -> np.ndarray:
     return out
 
 
-FUNCTIONS: dict[str, Callable] = {f.__name__: f for f in (bernoulli, normal, poisson, binomial, multinomial)}
+FUNCTIONS: dict[str, Callable] = {f.__name__: f for f in (bernoulli, normal, poisson, binomial, multinomial)} | {
+    "_standard_gamma": standard_gamma,
+    "_sample_dirichlet": sample_dirichlet,
+}
 METHODS: dict[str, Callable] = {f.__name__: f for f in (bernoulli, bernoulli_, multinomial)}

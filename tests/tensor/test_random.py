@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import jtorch
-from jtorch.engine import devices, report
+from jtorch.engine import devices, record, report
 from jtorch.ops import random as ops
 from jtorch.random import key_scope
 from jtorch.tensor import generator
@@ -137,7 +137,7 @@ def test_parameters_are_filled_under_no_grad_only() -> None:
 def test_probabilities_that_are_pending_are_not_waited_for() -> None:
     p = jtorch.sigmoid(jtorch.zeros(4, requires_grad=True))
     drawn = jtorch.bernoulli(p)
-    assert p._v.array is None and drawn._v.array is None
+    assert record.eager or (p._v.array is None and drawn._v.array is None)
     assert set(drawn.tolist()) <= {0.0, 1.0}
     drawn.sum().backward()
 
@@ -295,7 +295,7 @@ def test_an_accelerators_generator(tpu: str) -> None:
 def test_draws_on_an_accelerator(tpu: str) -> None:
     jtorch.manual_seed(3)
     made = jtorch.rand(4, device=tpu)
-    assert str(made.device) == tpu and made._v.array is None
+    assert str(made.device) == tpu and (record.eager or made._v.array is None)
     with jtorch.random.fork_rng([0], device_type="tpu"):
         ahead = jtorch.randn(4, device=tpu).tolist()
     assert jtorch.randn(4, device=tpu).tolist() == ahead
@@ -348,7 +348,7 @@ def test_seeds_reach_accelerators_that_come_later(monkeypatch: pytest.MonkeyPatc
 def test_checks_in_a_program() -> None:
     p = jtorch.tensor([0.5, 2.0])
     with pytest.raises(RuntimeError, match="p_in >= 0"):
-        jtorch.bernoulli(p)
+        jtorch.bernoulli(p).tolist()
     pending = p.requires_grad_(True) * 1
     drawn = jtorch.bernoulli(pending)
     with pytest.raises(RuntimeError, match="p_in >= 0"):
