@@ -112,7 +112,7 @@ def _keep_graphs(tr: Trace) -> None:
     for v, node, output in found:
         v.node, v.output = node, output
     for node in tr.nodes.values():
-        node.home = None
+        node.settle()
     tr.nodes = {}
 
 

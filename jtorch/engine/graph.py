@@ -278,6 +278,14 @@ class OpNode(GradNode):
             inputs = [v if i in used else v.without_history() for i, v in enumerate(inputs)]
         return record(VJP, spec, (*inputs, *given))
 
+    def settle(self) -> None:
+        """Its trace is over: the inputs it keeps outlive the trace, and know their own nodes from now on."""
+        self.home = None
+        for i, (where, output) in zip(self.wants if self.inputs else (), self.edges, strict=False):
+            v = self.inputs[i]
+            if v.owner is None and v.node is None:
+                v.node, v.output = where, output
+
     def free(self) -> None:
         if self.saved:
             super().free()
