@@ -1,11 +1,12 @@
-"""Poisson and binomial numbers as torch's CPU kernels draw them: each takes as many uniform numbers as it needs.
+"""Poisson, binomial and gamma numbers as torch's CPU kernels draw them: each takes as many random numbers as it needs.
 
-Large parameters go by W. Hörmann's transformed rejection (PTRS, Insurance: Mathematics and Economics 12, 1993; BTRS, J.
-Stat. Comput. Simul. 46, 1993), small ones by multiplying or adding up waiting times.
+Large counts go by W. Hörmann's transformed rejection (PTRS, Insurance: Mathematics and Economics 12, 1993; BTRS, J.
+Stat. Comput. Simul. 46, 1993), small ones by multiplying or adding up waiting times; gamma numbers go by G. Marsaglia
+and W. Tsang's squeeze (ACM TOMS 26, 2000).
 """
 
 from collections.abc import Iterator
-from math import ceil, exp, floor, inf, isnan, lgamma, log, log1p, sqrt
+from math import ceil, cos, exp, floor, inf, isinf, isnan, lgamma, log, log1p, pi, sin, sqrt
 
 import numpy as np
 
@@ -150,3 +151,45 @@ def _transformed(count: float, prob: float, uniform: _Uniforms) -> float:
         )
         if _log(v * alpha / (a / (us * us) + b)) <= bound:
             return float(k)
+
+
+_SQUEEZE = float(np.float32(0.0331))
+
+
+def gamma(m: Mt19937, shapes: np.ndarray) -> np.ndarray:
+    """A gamma number of rate 1 a shape (floating [n]), as float64; what is made of a shape alone has its dtype."""
+    raised = shapes < 1
+    with np.errstate(divide="ignore"):
+        powers = np.where(raised, 1 / shapes, 0)
+    d = np.where(raised, shapes + 1, shapes) - shapes.dtype.type(np.float32(1 / 3))
+    uniform = _Uniforms(m)
+    out = [_gamma(*one, uniform, m) for one in zip(d.tolist(), powers.tolist(), strict=True)]
+    uniform.close()
+    return np.array(out, np.float64)
+
+
+def _normal(uniform: _Uniforms, m: Mt19937) -> float:
+    """A standard normal; of each pair the second waits in the engine."""
+    if m.cached is not None:
+        x, m.cached = m.cached, None
+        return x
+    angle, radius = 2.0 * pi * uniform(), sqrt(-2.0 * log1p(-uniform()))
+    m.cached = radius * sin(angle)
+    return radius * cos(angle)
+
+
+def _gamma(d: float, power: float, uniform: _Uniforms, m: Mt19937) -> float:
+    if isnan(d) or isinf(power):
+        return d if isnan(d) else 0.0
+    scale = (1 - uniform()) ** power if power else 1.0
+    c = 1 / sqrt(9 * d)
+    while True:
+        x = _normal(uniform, m)
+        y = 1 + c * x
+        if y <= 0:
+            continue
+        v = y * y * y
+        u = 1 - uniform()
+        square = x * x
+        if u < 1 - _SQUEEZE * square * square or log(u) < 0.5 * square + d * (1 - v + log(v)):
+            return scale * d * v

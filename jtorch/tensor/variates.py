@@ -13,9 +13,9 @@ from jtorch.engine import config
 from jtorch.engine.op import T
 from jtorch.engine.value import Value, from_array
 from jtorch.ops.errors import scalar_type, unsupported
+from jtorch.ops.gamma_draws import before_one, smallest, standard_gamma_of
 from jtorch.ops.matmul import broadcast_batch
 from jtorch.ops.promotion import FLOAT, category
-from jtorch.ops.gamma_draws import before_one, smallest, standard_gamma_of
 from jtorch.ops.random import bernoulli_of, normal_of
 from jtorch.tensor import call, rejection
 from jtorch.tensor.bind import float_arg, int_arg
@@ -151,7 +151,8 @@ def _counts(kind: str, parameters: tuple[Tensor, ...], generator: Any) -> Tensor
         return parameters[0].new_empty(a.shape)  # type: ignore[attr-defined]
     if a.device != "cpu" or scopes.state is not None:
         return wrap(in_program(kind, tuple(x._value for x in parameters), (), a.device, generator))
-    flat = [x._host(kind).reshape(-1).astype(_f64) for x in parameters]
+    given = a.dtype if kind == "gamma" else _f64
+    flat = [x._host(kind).reshape(-1).astype(given) for x in parameters]
     drawn = getattr(rejection, "gamma" if kind == "dirichlet" else kind)(chosen(generator, "cpu").mt, *flat)
     drawn = drawn.reshape(a.shape)
     if kind == "dirichlet":
