@@ -16,7 +16,7 @@ from typing import Any
 
 from jtorch.engine import record, segment, trace
 from jtorch.engine.flush import flush
-from jtorch.engine.value import DIRECT, Value
+from jtorch.engine.value import Value
 from jtorch.nn.modules import _changes
 from jtorch.nn.modules.module import Module
 from jtorch.tensor.fused import settle
@@ -198,9 +198,9 @@ class Compiled:
         structure = _flatten((args, kwargs) if kwargs else args, tensors)
         number, reached = self.around.look()
         tensors += reached
-        values = [t._value for t in tensors]
+        values = [t._v if t._alias is None else t._value for t in tensors]
         device = next((v.aval.device for v in values if v.aval.ndim), "cpu")
-        if device == "meta" or any(v.trace is DIRECT or v.aval.device != device for v in values):
+        if device == "meta":
             return self.fn(*args, **kwargs)
         tr = st.trace_for(device)
         if len(tr.values) > record.MAX_PLAIN // 2 and record.is_full(tr, record.MAX_PLAIN // 2):

@@ -9,7 +9,7 @@ import warnings
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-from jtorch.engine.trace import user_line
+from jtorch.engine.trace import user_frame
 
 if TYPE_CHECKING:
     from jtorch.engine.program import Program
@@ -26,7 +26,7 @@ log = {word for word in os.environ.get("JTORCH_LOG", "").split(",") if word}
 compiled = 0
 hits = 0
 compile_seconds = 0.0
-reasons: Counter[tuple[str, str]] = Counter()
+reasons: Counter[tuple[str, str, int]] = Counter()  # why, the user's file and line
 _compiles_at: Counter[str] = Counter()
 _divergences: deque[str] = deque(maxlen=64)
 
@@ -49,10 +49,11 @@ def _shapes(node: "Node") -> str:
 def flushed(why: str, end: "Node", program: "Program", new: bool, seconds: float) -> None:
     """Count one flush."""
     global compiled, hits, compile_seconds
-    where = user_line()
-    reasons[(why, where)] += 1
+    frame = user_frame()
+    reasons[(why, *frame)] += 1
     if len(reasons) > 4096:
         reasons.pop(min(reasons, key=lambda k: reasons[k]))
+    where = "{}:{}".format(*frame) if new or log else ""
     if not new:
         hits += 1
         if "flush" in log:
@@ -73,15 +74,14 @@ def flushed(why: str, end: "Node", program: "Program", new: bool, seconds: float
         last = f" The path last changed at {_divergences[-1]}" if _divergences else ""
         warnings.warn(
             f"{where}: {RECOMPILES_BEFORE_WARNING} different programs were compiled for this line; shapes or numbers "
-            "that "
-            f"change on each pass keep it from being reused.{last}",
+            f"that change on each pass keep it from being reused.{last}",
             RecompileWarning,
             stacklevel=2,
         )
 
 
 def _mostly_new(where: str) -> bool:
-    flushes = sum(n for (_, line), n in reasons.items() if line == where)
+    flushes = sum(n for (_, *frame), n in reasons.items() if "{}:{}".format(*frame) == where)
     return flushes < 2 * RECOMPILES_BEFORE_WARNING
 
 
@@ -93,7 +93,7 @@ def counts() -> dict[str, int]:
 def report() -> str:
     """A summary as text: programs, reasons of flushes with the user's lines, latest divergences."""
     lines = [f"programs compiled: {compiled} ({compile_seconds:.2f} s), found again: {hits}", "flushes:"]
-    lines += [f"  {n:6d}  {why}  at {where}" for (why, where), n in reasons.most_common(20)]
+    lines += [f"  {n:6d}  {why}  at {file}:{line}" for (why, file, line), n in reasons.most_common(20)]
     if _divergences:
         lines += ["paths that left the known one (latest last):", *(f"  {d}" for d in list(_divergences)[-10:])]
     return "\n".join(lines)

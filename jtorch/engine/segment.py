@@ -51,15 +51,19 @@ class Segment:
 
 
 def keys(tr: Trace, values: list[Value]) -> tuple | None:
-    """How each value stands to a trace, for a key; None where one is pending elsewhere or is a tracer."""
+    """How each value stands to a trace, for a key; None where one is pending or lies elsewhere, or is a tracer."""
     out: list[Any] = []
+    add = out.append
+    device = tr.device
     for v in values:
         if v.trace is tr:
-            out.append(v.index)
-        elif v.array is None or v.trace is DIRECT:
+            add(v.index)
+            continue
+        aval = v.aval
+        if v.array is None or v.trace is DIRECT or aval.device != device:
             return None
-        else:
-            out.append(leaf_key(v))
+        wants = v.requires_grad
+        add(aval.plain if wants is False else aval.leaf if wants and v.owner is not None else leaf_key(v))
     return tuple(out)
 
 

@@ -234,9 +234,15 @@ def state() -> ThreadState:
 _HERE = __file__.rsplit("/", 2)[0]
 
 
+def user_frame() -> tuple[str, int]:
+    """File and line of the innermost frame outside jtorch."""
+    frame: Any = sys._getframe(1)
+    here = _HERE
+    while frame is not None and frame.f_code.co_filename.startswith(here):
+        frame = frame.f_back
+    return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("?", 0)
+
+
 def user_line() -> str:
-    """``file:line`` of the innermost frame outside jtorch."""
-    frame = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
-        frame = frame.f_back  # type: ignore[assignment]
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "?"
+    """The same as ``file:line``."""
+    return "{}:{}".format(*user_frame())

@@ -9,7 +9,7 @@ import jtorch
 from jtorch.autograd.grad_mode import enable_grad
 from jtorch.optim.optimizer import Optimizer
 from jtorch.optim.rule import Layout, Rule, program, structure
-from jtorch.tensor.fused import assign, flush, fused, runtime_scalar
+from jtorch.tensor.fused import assign, flush, prepared, runtime_scalar, update
 from jtorch.tensor.tensor import Tensor, alias_of, tensor_from, wrap
 
 
@@ -308,6 +308,8 @@ class Plan:
             self.vector = runtime_scalar(self._numbers(), np.float64, self.device)  # type: ignore[arg-type]
         return True
 
+    prepared: Any = None  # the operator and spec of the last step
+
     def run(self, optimizer: PlannedOptimizer) -> None:
         """Record the step."""
         params = self.params
@@ -315,25 +317,24 @@ class Plan:
             return
         given = vars(optimizer)
         states = [entry[name] for entry, name in self.slots]
-        made = fused(
-            self.name,
-            program,
-            self.structure,
-            [
-                self.vector,
-                given.get("found_inf"),
-                given.get("grad_scale"),
-                *[holder[name] for holder, name in self.tensors],
-                *params,
-                *[p._grad for p in params],
-                *states,
-            ],
-        )
-        for x, new in zip(params, made, strict=False):
-            assign(x, new)
-        for i, (x, new) in enumerate(zip(states, made[len(params) :], strict=True)):
+        inputs = [
+            self.vector,
+            given.get("found_inf"),
+            given.get("grad_scale"),
+            *[holder[name] for holder, name in self.tensors],
+            *params,
+            *[p._grad for p in params],
+            *states,
+        ]
+        absent = tuple([x is None for x in inputs])
+        if self.prepared is None or absent != self.prepared[1][0].absent:
+            self.prepared = prepared(self.name, program, self.structure, absent)
+        op, spec = self.prepared
+        present = [x for x in inputs if x is not None]
+        started = not any(absent[-len(states) :]) if states else True
+        made = update(op, spec, present, [*params, *states] if started else params)
+        for (entry, name), x, new in zip(self.slots, states, made, strict=False):
             if x is None:
-                entry, name = self.slots[i]
                 entry[name] = new
             else:
                 assign(x, new)

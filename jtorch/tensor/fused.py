@@ -15,6 +15,23 @@ from jtorch.tensor.storage import DETACH, Alias, Storage
 from jtorch.tensor.tensor import Tensor, _mark_overwritten, wrap
 
 _ops: dict[tuple[str, Callable], Primitive] = {}
+_specs: dict[tuple, "_Form"] = {}
+
+
+class _Form:
+    """The static part of a call; one object for all that are equal, so that keys compare by identity."""
+
+    def __init__(self, statics: Any, absent: tuple[bool, ...]) -> None:
+        self.statics = statics
+        self.absent = absent
+
+
+def prepared(name: str, fn: Callable, statics: Hashable, absent: tuple[bool, ...]) -> tuple[Primitive, tuple]:
+    """The operator and the spec of ``fn(*arrays, statics)``, where ``absent`` says which arrays are None."""
+    op = _ops.get((name, fn))
+    if op is None:
+        op = _ops[(name, fn)] = Primitive(name, _maker(fn), multi=True, differentiable=False)
+    return op, (_specs.setdefault((statics, absent), _Form(statics, absent)),)
 
 
 def fused(name: str, fn: Callable, statics: Hashable, tensors: list[Tensor | None]) -> list[Tensor]:
@@ -23,18 +40,33 @@ def fused(name: str, fn: Callable, statics: Hashable, tensors: list[Tensor | Non
     ``fn`` is a pure function of JAX arrays that returns a tuple of arrays; ``statics`` is hashable and part of the
     cache key.
     """
-    op = _ops.get((name, fn))
-    if op is None:
-        op = _ops[(name, fn)] = Primitive(name, _maker(fn), multi=True, differentiable=False)
-    absent = tuple([t is None for t in tensors])
-    return [wrap(v) for v in record(op, (statics, absent), tuple([t._value for t in tensors if t is not None]))]
+    op, spec = prepared(name, fn, statics, tuple([t is None for t in tensors]))
+    return [wrap(v) for v in record(op, spec, tuple([t._value for t in tensors if t is not None]))]
+
+
+def update(op: Primitive, spec: tuple, tensors: list[Tensor], targets: list[Tensor]) -> list[Tensor]:
+    """Record a :func:`prepared` call over ``tensors``; the first results become the elements of ``targets`` as by
+    :func:`assign`, the others are returned.
+    """
+    made = record(op, spec, tuple([t._v if t._alias is None else t._value for t in tensors]))
+    tr = trace.state().trace
+    for t, v in zip(targets, made, strict=False):
+        old, ref = t._v, t._ref
+        if t._alias is not None or old.trace is not tr or (ref is None and old.requires_grad):
+            assign(t, wrap(v))
+            continue
+        old.overwritten = t._count = t._count + 1
+        if ref is not None:
+            v.requires_grad, v.owner = True, ref
+        t._v = v
+    return [wrap(v) for v in made[len(targets) :]]
 
 
 def _maker(fn: Callable) -> Callable:
-    def make(statics: Any, absent: tuple[bool, ...]) -> Callable:
+    def make(form: _Form) -> Callable:
         def run(*arrays: Any) -> tuple:
             rest = iter(arrays)
-            return tuple(fn(*[None if missing else next(rest) for missing in absent], statics))
+            return tuple(fn(*[None if missing else next(rest) for missing in form.absent], form.statics))
 
         return run
 
