@@ -120,8 +120,8 @@ def _plain(q: Any, k: Any, v: Any, mask: Any, dropped: Any, causal: bool, scale:
 
 
 def _to_even(x: Any, axes: Sequence[int]) -> Any:
-    """``x`` with a zero more along those of ``axes`` whose size is odd (and not 1, in a mask)."""
-    edges = [(0, int(a in axes and x.shape[a] % 2 and x.shape[a] > 1), 0) for a in range(x.ndim)]
+    """``x`` with a zero more along those of ``axes`` whose size is odd."""
+    edges = [(0, x.shape[a] % 2 if a in axes else 0, 0) for a in range(x.ndim)]
     return jax.lax.pad(x, jnp.zeros((), x.dtype), edges)
 
 
@@ -135,6 +135,7 @@ def _fused(q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: float) -> Any
     seen = given = None
     if mask is not None:
         mask = mask.reshape((1,) * (4 - mask.ndim) + mask.shape)
+        mask = jnp.broadcast_to(mask, (*mask.shape[:2], length, source))
         seen = mask if mask.dtype == np.bool_ else mask > -np.inf
         lowest = jnp.finfo(q.dtype).min / 2
         given = _to_even(mask if mask.dtype == np.bool_ else jnp.maximum(mask.astype(q.dtype), lowest), (2, 3))

@@ -13,6 +13,7 @@ from jax import lax
 
 from jtorch.engine import config
 from jtorch.ops.errors import INEXACT, c_type, only, scalar_type, unsupported
+from jtorch.ops.promotion import BOOL
 from jtorch.ops.table import op
 from jtorch.ops.windows import Ints, by_axis, ntuple, pad_spatial, span, times, windows
 
@@ -276,7 +277,7 @@ def _window_args(*values: Any) -> list[tuple[int, ...]]:
 
 
 @op("im2col(Tensor self, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride) -> Tensor", expose="_nn")
-@only(INEXACT, "im2col_out_cpu")
+@only(INEXACT | {BOOL}, "im2col_out_cpu")
 def im2col(self, kernel_size, dilation, padding, stride):
     """The blocks a kernel slides over: (N, C, H, W) or (C, H, W) -> (N, C * kh * kw, blocks) or (C * kh * kw,
     blocks).
@@ -301,9 +302,11 @@ def im2col(self, kernel_size, dilation, padding, stride):
 
 @op("col2im(Tensor self, int[2] output_size, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride) -> "
     "Tensor", expose="_nn")  # fmt: skip
-@only(INEXACT, "col2im_out_cpu")
+@only(INEXACT | {BOOL}, "col2im_out_cpu")
 def col2im(self, output_size, kernel_size, dilation, padding, stride):
     """The sum of blocks put back in their places, the transpose of ``im2col``."""
+    if self.dtype == np.bool_:
+        return col2im.impl(self.astype(np.float32), output_size, kernel_size, dilation, padding, stride) != 0
     kernel, dilation, padding, stride = _window_args(kernel_size, dilation, padding, stride)
     size = ntuple(output_size, 2)
     shape = self.shape

@@ -12,6 +12,7 @@ import numpy as np
 from jtorch.engine import config
 from jtorch.ops.errors import c_type, scalar_type, unsupported
 from jtorch.ops.matmul import expand_to, product
+from jtorch.ops.precision import wide
 from jtorch.ops.table import op
 
 
@@ -100,8 +101,9 @@ def _bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     Raises RuntimeError where shapes or dtypes do not fit together.
     """
     _check_bilinear(input1, input2, weight, bias)
-    out = jnp.einsum("...i,oij,...j->...o", input1, weight, input2, precision=config.matmul_precision)
-    return out if bias is None else out + bias
+    x1, x2, w = wide(input1), wide(input2), wide(weight)
+    out = jnp.einsum("...i,oij,...j->...o", x1, w, x2, precision=config.matmul_precision)
+    return (out if bias is None else out + wide(bias)).astype(input1.dtype)
 
 
 BILINEAR = {

@@ -131,6 +131,7 @@ def test_averages_and_norms(n):
         check(f"adaptive_avg_pool{n}d", x, (None,) * (n - 1) + (2,))
         check(f"adaptive_max_pool{n}d", x, (None,) * (n - 1) + (2,))
         check(f"adaptive_avg_pool{n}d", x[0, 0], (None,) * n)
+        check(f"adaptive_avg_pool{n}d", x, ())
     for norm in (2, 1.5, INF, -INF):
         check(f"lp_pool{n}d", x, norm, 2)
         check(f"lp_pool{n}d", x, norm, 3, 2, True)

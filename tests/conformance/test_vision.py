@@ -164,3 +164,5 @@ def test_fold_and_unfold():
     check("fold", f(2, 12, 12), (4, 5), (2, 2))
     check("fold", f(2, 12, 11), (4, 5), (2, 2))
     check("unfold", f(2, 3, 4, 5), 6)
+    check("unfold", f(2, 3, 4, 5) > 0, 2)
+    check("fold", f(2, 12, 12) > 0, (4, 5), (2, 2))

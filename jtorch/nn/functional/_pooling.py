@@ -33,7 +33,7 @@ def _with_default(size: Any, defaults: Sequence[int]) -> Any:
         return size
     if len(defaults) <= len(size):
         raise ValueError(f"Input dimension should be at least {len(size) + 1}")
-    return [d if s is None else s for s, d in zip(size, defaults[-len(size) :], strict=True)]
+    return [d if s is None else s for s, d in zip(size, defaults[len(defaults) - len(size) :], strict=True)]
 
 
 def _one_or_both(n: int, name: str, both: Callable, values: Callable, doc: str, places: str) -> None:
