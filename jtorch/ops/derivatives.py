@@ -30,3 +30,18 @@ def with_partials(*partials: Callable | None) -> Callable[[Callable], Callable]:
         return wraps(fn)(lambda *args: function(*args))
 
     return decorate
+
+
+def without_derivative(error: Exception) -> Callable[[Callable], Callable]:
+    """Decorate a function of arrays that has no derivative: differentiating it raises ``error``."""
+
+    def decorate(fn: Callable) -> Callable:
+        guarded = jax.custom_jvp(fn)
+
+        @guarded.defjvp
+        def refuse(primals: tuple, tangents: tuple) -> Any:
+            raise error
+
+        return guarded
+
+    return decorate

@@ -5,7 +5,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jtorch.ops.promotion import BOOL, COMPLEX, FLOAT, INT, category
+from jtorch.ops.promotion import COMPLEX, category
+from jtorch.ops.scalars import checked, is_number, type_name
 from jtorch.ops.views import on_host
 
 Check = list[tuple[Any, type[Exception], str]]
@@ -107,28 +108,13 @@ def fetch(x: Any, where: tuple) -> Any:
 # -- values
 
 
-_NAMES = {"int64": "int64_t", "int32": "int", "float32": "float", "float64": "double", "uint8": "uint8_t"}
-
-
 def fill_value(value: Any, like: Any) -> Any:
     """A fill value, a number or a 0-d array, in ``like``'s dtype; RuntimeError where it has no such value."""
     dtype = np.dtype(like.dtype)
-    kind = category(dtype)
-    known = value if isinstance(value, (bool, int, float, complex)) else None
-    given = category(value.dtype) if known is None else _category_of(known)
-    too_big = (
-        known is not None
-        and dtype.kind in "iu"
-        and (known != known or not -(2 ** (8 * dtype.itemsize - 1)) <= known.real <= np.iinfo(dtype).max)
-    )
-    if (given == COMPLEX and kind != COMPLEX) or too_big:
-        name = _NAMES.get(dtype.name, dtype.name)
-        raise RuntimeError(f"value cannot be converted to type {name} without overflow")
+    if is_number(value):
+        value = checked(value, dtype)
+    elif category(value.dtype) == COMPLEX != category(dtype):
+        raise RuntimeError(f"value cannot be converted to type {type_name(dtype)} without overflow")
     if on_host(like):
         return np.asarray(value).astype(dtype)
     return jnp.asarray(value).astype(dtype)
-
-
-def _category_of(number: bool | int | float | complex) -> int:
-    kinds = {bool: BOOL, int: INT, float: FLOAT, complex: COMPLEX}
-    return kinds[type(number)]

@@ -1,9 +1,7 @@
 """What every linear algebra operator asks of its matrices, and small pieces they share."""
 
-from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -118,18 +116,3 @@ def reciprocal(x: Any) -> Any:
     """``1 / x``, and 0 where x is 0: for gaps between eigenvalues, whose zeros meet zero in gauge-invariant losses."""
     zero = x == 0
     return jnp.where(zero, 0, 1 / jnp.where(zero, 1, x))
-
-
-def without_derivative(error: Exception) -> Callable[[Callable], Callable]:
-    """Decorate a function of arrays that has no derivative: differentiating it raises ``error``."""
-
-    def decorate(fn: Callable) -> Callable:
-        guarded = jax.custom_jvp(fn)
-
-        @guarded.defjvp
-        def refuse(primals: tuple, tangents: tuple) -> Any:
-            raise error
-
-        return guarded
-
-    return decorate

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jtorch.ops.derivatives import without_derivative
 from jtorch.ops.errors import LinAlgError, scalar_type
 from jtorch.ops.linalg_checks import (
     adjoint,
@@ -20,7 +21,6 @@ from jtorch.ops.linalg_checks import (
     need_square,
     transpose,
     triangular_solve,
-    without_derivative,
 )
 from jtorch.ops.matmul import product
 from jtorch.ops.table import op

@@ -12,13 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jtorch.ops.derivatives import without_derivative
 from jtorch.ops.errors import scalar_type
 from jtorch.ops.linalg_checks import (
     need_inexact,
     need_square,
     same_batch,
     triangular_solve,
-    without_derivative,
 )
 from jtorch.ops.promotion import COMPLEX, category
 from jtorch.ops.table import op

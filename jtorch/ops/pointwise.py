@@ -13,11 +13,12 @@ import numpy as np
 from jax import lax
 
 from jtorch.ops import promotion
-from jtorch.ops.derivatives import with_partials
+from jtorch.ops.derivatives import with_partials, without_derivative
 from jtorch.ops.elementary import scaled_by_two
 from jtorch.ops.errors import FLOATS, INEXACT, INTS, NUMBERS, NUMERIC, REAL, only, scalar_type, unsupported
 from jtorch.ops.precision import wide, widened
 from jtorch.ops.promotion import BOOL, COMPLEX, FLOAT, INT, category
+from jtorch.ops.scalars import checked, is_number, wrapped
 from jtorch.ops.table import OpDef, op
 
 _fn: Any  # what the rows of the tables below hold
@@ -42,35 +43,12 @@ def together(*operands: Any) -> list:
     """Arrays and Python numbers in their common dtype, for operators that have to look at them before promotion."""
     dtype = promotion.result_type(*operands)
     xp = module_of(*operands)
-    return [xp.asarray(_number(x, dtype)) if _is_number(x) else promotion.cast(x, dtype) for x in operands]
-
-
-def _is_number(x: Any) -> bool:
-    return isinstance(x, (bool, int, float, complex))
-
-
-def _number(x: Any, dtype: np.dtype) -> np.ndarray:
-    """A Python number as an array; what an integer dtype cannot hold wraps around."""
-    return np.asarray(x).astype(dtype) if dtype.kind in "iu" else np.asarray(x, dtype)
-
-
-_C_TYPES = {"Byte": "uint8_t", "Char": "int8_t", "Short": "int16_t", "Int": "int", "Long": "int64_t", "Float": "float"}
+    return [xp.asarray(wrapped(x, dtype)) if is_number(x) else promotion.cast(x, dtype) for x in operands]
 
 
 def _fitting(x: Any, dtype: np.dtype) -> Any:
-    """A number that becomes an operand of ``dtype``, as an array. Where it does not fit torch raises RuntimeError.
-
-    Negative numbers are let into unsigned dtypes, where they wrap around. What is no number is returned as it is.
-    """
-    if not _is_number(x):
-        return x
-    if category(dtype) in (INT, FLOAT) and np.isfinite(x):
-        kind, limits = (int, jnp.iinfo(dtype)) if category(dtype) == INT else (float, jnp.finfo(dtype))
-        low, high = kind(limits.min), kind(limits.max)
-        if not (-high if dtype.kind == "u" else low) <= x <= high:
-            name = _C_TYPES.get(scalar_type(dtype), f"c10::{scalar_type(dtype)}")
-            raise RuntimeError(f"value cannot be converted to type {name} without overflow")
-    return _number(x, dtype)
+    """A number that becomes an operand of ``dtype``, as an array; what is no Python number is returned as it is."""
+    return checked(x, dtype) if is_number(x) else x
 
 
 def _kind(x: Any) -> int:
@@ -287,10 +265,11 @@ def div_mode(self, other, *, rounding_mode):
     inplace=True,
     host=only(NUMERIC, "div_floor_cpu")(np.floor_divide),
     check=_divided_by_zero,
-    differentiable=False,
+    grad_name="NotImplemented",
 )
+@without_derivative(RuntimeError("derivative for aten::floor_divide is not implemented"))
 def floor_divide(self, other):
-    """``self / other`` rounded down, in the operands' dtype."""
+    """``self / other`` rounded down, in the operands' dtype; its backward raises RuntimeError."""
     return _quotient("floor", self, other)
 
 
@@ -347,9 +326,10 @@ _UNROLLED = 8  # whole exponents up to this size are products
 
 def _pow_number(self: Any, exponent: Any) -> Any:
     """``self ** exponent``. Integers to a negative integer power raise RuntimeError."""
-    x, y = together(self, exponent)
+    dtype = promotion.result_type(self, exponent)
+    x, y = together(self, _fitting(exponent, dtype)) if is_number(exponent) else together(self, exponent)
     kind = category(x.dtype)
-    if not _is_number(exponent) or kind == BOOL or isinstance(exponent, complex):
+    if not is_number(exponent) or kind == BOOL or isinstance(exponent, complex):
         return _pow(x, y)
     if kind == INT and exponent < 0:
         raise RuntimeError("Integers to negative integer powers are not allowed.")
@@ -411,7 +391,7 @@ def float_power(self, exponent):
     """``self ** exponent`` in float64, or in complex128 where an operand is complex."""
     double = np.dtype(np.complex128 if category(promotion.result_type(self, exponent)) == COMPLEX else np.float64)
     x = promotion.cast(self, double)
-    return _pow_number(x, exponent) if _is_number(exponent) else _pow(x, promotion.cast(exponent, double))
+    return _pow_number(x, exponent) if is_number(exponent) else _pow(x, promotion.cast(exponent, double))
 
 
 # --- the larger and the smaller -------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ import numpy as np
 from jtorch.engine import config
 from jtorch.engine.op import T, arrays_in, fill
 from jtorch.ops import promotion
+from jtorch.ops.scalars import wrapped
 from jtorch.ops.schema import Schema, parse
 
 TABLE: dict[str, "OpDef"] = {}
@@ -190,7 +191,7 @@ class OpDef:
 
 
 def _to(x: Any, dtype: np.dtype, as_array: Callable) -> Any:
-    return as_array(x, dtype) if isinstance(x, (bool, int, float, complex)) else promotion.cast(x, dtype)
+    return as_array(wrapped(x, dtype)) if isinstance(x, (bool, int, float, complex)) else promotion.cast(x, dtype)
 
 
 def _camel(name: str) -> str:

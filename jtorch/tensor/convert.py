@@ -10,6 +10,7 @@ from jtorch.engine import config
 from jtorch.engine.devices import name_of
 from jtorch.engine.value import Value, from_array
 from jtorch.ops import promotion
+from jtorch.ops.scalars import checked
 from jtorch.tensor.dtype import of_numpy
 from jtorch.tensor.tensor import Tensor
 
@@ -39,7 +40,7 @@ def host_array(data: Any, dtype: np.dtype | None) -> np.ndarray:
     if isinstance(data, str):
         raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
     if isinstance(data, (bool, int, float, complex)):
-        return np.array(data, dtype or _inferred([data]))
+        return _numbers([data], dtype or _inferred([data])).reshape(())
     if not isinstance(data, Sequence) and not hasattr(data, "__array__"):
         if hasattr(data, "__len__") and hasattr(data, "__getitem__"):
             data = list(data)
@@ -53,27 +54,36 @@ def host_array(data: Any, dtype: np.dtype | None) -> np.ndarray:
     _flatten(data, shape, 0, flat)
     if dtype is None:
         dtype = _inferred(flat)
-    if promotion.category(dtype) <= promotion.INT and any(isinstance(x, complex) for x in flat):
-        raise RuntimeError("value cannot be converted to type without overflow")
-    if dtype.kind in "iu":
-        return _ints(flat, dtype).reshape(shape)
-    return (
-        np.array(flat, dtype).reshape(shape)
-        if dtype.kind != "b"
-        else np.array([bool(x) for x in flat], dtype).reshape(shape)
-    )
+    return _numbers(flat, dtype).reshape(shape)
 
 
-def _ints(flat: list, dtype: np.dtype) -> np.ndarray:
-    info = np.iinfo(dtype)
-    numbers = [int(x) for x in flat]
-    if numbers and (max(numbers) > info.max or min(numbers) < info.min):
-        if max(numbers) > 2**63 - 1:
-            raise RuntimeError("Overflow when unpacking long long")
-        if dtype.kind == "u" and min(numbers) >= info.min - 2**63 and max(numbers) <= info.max:
-            return np.array(numbers, np.int64).astype(dtype)
-        raise RuntimeError(f"value cannot be converted to type {of_numpy(dtype).name}_t without overflow")
-    return np.array(numbers, dtype)
+def _numbers(flat: list, dtype: np.dtype) -> np.ndarray:
+    """Python numbers as an array; errors where one is no element of ``dtype``."""
+    if dtype.kind == "b":
+        return np.array([bool(x) for x in flat], dtype)
+    if dtype.kind != "c" and any(isinstance(x, complex) for x in flat):
+        what = "'complex' object cannot be interpreted as an integer"
+        raise TypeError(what if dtype.kind in "iu" else "must be real number, not complex")
+    if dtype.kind not in "iu":
+        with np.errstate(over="ignore"):
+            return np.array(flat, dtype)
+    if flat and all(type(x) is int for x in flat) and _within(min(flat), max(flat), np.iinfo(dtype)):
+        return np.array(flat, dtype)
+    return np.array([_integer(x, dtype) for x in flat], dtype)
+
+
+def _within(low: int, high: int, limits: Any) -> bool:
+    return limits.min <= low and high <= limits.max
+
+
+def _integer(x: Any, dtype: np.dtype) -> np.ndarray:
+    if isinstance(x, int):
+        if dtype == np.uint64:
+            if not 0 <= x < 2**64:
+                raise OverflowError("int too big to convert" if x > 0 else "can't convert negative int to unsigned")
+        elif not -(2**63) <= x < 2**63:
+            raise ValueError("Overflow when unpacking long long")
+    return checked(x, dtype, dtype.name)
 
 
 def _shape(data: Any) -> tuple[int, ...]:

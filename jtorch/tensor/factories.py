@@ -10,6 +10,7 @@ import numpy as np
 from jtorch.engine.devices import jax_device
 from jtorch.engine.value import from_array
 from jtorch.ops import promotion
+from jtorch.ops.scalars import checked
 from jtorch.tensor.convert import device_of, host_array
 from jtorch.tensor.device import engine_name
 from jtorch.tensor.dtype import OF_NUMPY, to_numpy_dtype
@@ -124,6 +125,8 @@ def sizes(args: tuple) -> tuple[int, ...]:
 
 
 def _full(shape: tuple, value: Any, dtype: np.dtype, device: str, requires_grad: bool) -> Tensor:
+    if value not in (0, 1):
+        value = checked(value.item() if isinstance(value, np.generic) else value, dtype)
     if device == "meta":
         from jtorch.engine.aval import aval
         from jtorch.engine.value import Value

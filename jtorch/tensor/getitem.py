@@ -10,7 +10,7 @@ from jtorch.engine import record, trace
 from jtorch.engine.op import LIST, NUMBERS, T
 from jtorch.engine.value import Value, from_array
 from jtorch.ops import indexing as ops
-from jtorch.ops.promotion import category
+from jtorch.ops.scalars import checked
 from jtorch.ops.table import TABLE
 from jtorch.tensor import call, dtype, methods
 from jtorch.tensor.indexing import Plan, plan, without_leading_ones
@@ -32,7 +32,8 @@ def _viewed(self: Tensor, steps: Sequence[tuple[str, tuple]]) -> Tensor:
     st = _local.state
     alias = self._alias or self._shared()
     chain = list(alias.steps)
-    on_host = type(v.array) is np.ndarray and not (v.requires_grad and st.grad) and not (record.eager or st.recording)
+    on_host = type(v.array) is np.ndarray and not (v.requires_grad and st.grad)
+    on_host = on_host and not (record.eager or st.recording or st.dual)
     array: Any = v.array
     source = alias.storage.value
     for name, static in steps:
@@ -44,8 +45,9 @@ def _viewed(self: Tensor, steps: Sequence[tuple[str, tuple]]) -> Tensor:
             v = record.record(op, spec, (v,))
             v.source = source
     if on_host:
+        frozen = v.requires_grad and False  # an inference tensor's view is one too
         v = from_array(array, "cpu")
-        v.source = source
+        v.requires_grad, v.source = frozen, source
     out = _new(Tensor)
     out._v = v
     out._alias = Alias(alias.storage, tuple(chain), alias.quiet)
@@ -98,6 +100,8 @@ def _places(x: Any) -> list[Tensor]:
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """``self[index] = value``: writes ``value``, broadcast and cast, through the storage."""
+    if type(value) is int and not -(2**63) <= value < 2**63:
+        raise ValueError("Overflow when unpacking long long")
     steps, advanced = _plan(self, index)
     target = _viewed(self, steps) if steps else self
     if advanced is None:
@@ -165,10 +169,8 @@ def _as_tensor(target: Tensor, value: Any) -> Tensor:
     if isinstance(value, (np.ndarray, np.generic)) and not isinstance(value, NUMBERS):
         return tensor_from(np.array(value), "cpu").to(target.device)  # type: ignore[attr-defined]
     if isinstance(value, NUMBERS):
-        kind = target._v.aval.dtype
-        if isinstance(value, complex) and category(kind) < category(np.dtype(np.complex64)):
-            raise RuntimeError("value cannot be converted to type without overflow")
-        return tensor_from(np.asarray(value).astype(kind), target._v.aval.device)
+        number = value.item() if isinstance(value, np.generic) else value
+        return tensor_from(checked(number, target._v.aval.dtype), target._v.aval.device)
     if hasattr(value, "__jax_array__") or hasattr(value, "aval"):
         return tensor_from(value)
     raise TypeError(f"can't assign a {type(value).__name__} to a {type(target).__module__}.{type(target).__name__}")

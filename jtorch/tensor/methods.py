@@ -162,8 +162,6 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     aval = self._v.aval
     from jtorch.tensor.factories import _full
 
-    if isinstance(value, complex) and aval.dtype.kind != "c":
-        raise RuntimeError("value cannot be converted to type without overflow")
     return self._write(_full(aval.shape, value, aval.dtype, aval.device, False)._value)
 
 
