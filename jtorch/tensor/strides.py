@@ -161,6 +161,18 @@ def _view(lay: Layout, size: tuple[int, ...]) -> Layout:
     return new, found if found is not None else contiguous_strides(new), offset
 
 
+def _parts(lay: Layout) -> Layout:
+    """Complex numbers as pairs."""
+    shape, strides, offset = lay
+    return (*shape, 2), (*[2 * s for s in strides], 1), 2 * offset
+
+
+def _pairs(lay: Layout) -> Layout:
+    """Pairs as complex numbers."""
+    shape, strides, offset = lay
+    return shape[:-1], tuple(s // 2 for s in strides[:-1]), offset // 2
+
+
 _RULES: dict[str, Callable] = {
     "select": _select, "slice": _slice, "narrow": _narrow, "permute": _permute, "transpose": _transpose, "t": _t,
     "unsqueeze": _unsqueeze, "squeeze": _squeeze, "expand": _expand, "diagonal": _diagonal, "unfold": _unfold,
@@ -168,6 +180,10 @@ _RULES: dict[str, Callable] = {
         size, stride, lay[2] if offset is None else offset
     ), "swapaxes": _transpose, "swapdims": _transpose, "_unbind_piece": _select,
     **{f"_{name}_piece": _narrow for name in ("split", "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes")},
+}  # fmt: skip
+_COMPLEX: dict[str, Callable] = {  # steps between complex elements and their parts
+    "view_as_real": _parts, "view_as_complex": _pairs,
+    "real": lambda lay: _select(_parts(lay), -1, 0), "imag": lambda lay: _select(_parts(lay), -1, 1),
 }  # fmt: skip
 
 
@@ -177,10 +193,15 @@ def of(x: Tensor) -> tuple[tuple[int, ...], int]:
     alias = x._alias
     if alias is None or not alias.steps:
         return x.__dict__.get("_strides") or contiguous_strides(aval.shape), 0
-    base = alias.storage.value.aval.shape
-    lay: Layout = (base, contiguous_strides(base), 0)
+    base = alias.storage.value.aval
+    lay: Layout = (base.shape, contiguous_strides(base.shape), 0)
+    paired = base.dtype.kind == "c"
     for step in alias.steps:
-        if step.op is DETACH:
+        name = step.op.name
+        if step.op is DETACH or (name == "real" and not paired):
+            continue
+        if name in _COMPLEX:
+            lay, paired = _COMPLEX[name](lay), name == "view_as_complex"
             continue
         # a step without a rule of its own only reshapes
         lay = by_rule(lay, step) or _by_shape(lay, step.op.bind(step.spec))

@@ -23,7 +23,7 @@ _INTEGER = {1: "uint8", 2: "int16", 4: "int32", 8: "int64"}
 def bits(lib: Any, t: Any) -> list:
     """The elements as integers of the same bits."""
     if t.is_complex():
-        t = lib.view_as_real(t).clone()
+        t = lib.view_as_real(t)
     return t.detach().contiguous().view(getattr(lib, _INTEGER[t.element_size()])).tolist()
 
 
@@ -167,6 +167,16 @@ def test_views_are_filled_in_the_order_of_memory(name: str) -> None:
         column = lib.zeros(3, 30)
         getattr(column[1], name)(*args)
         return [base, wide, column]
+
+    compare(run)
+
+
+def test_parts_of_complex_tensors() -> None:
+    def run(lib: Any) -> Any:
+        x = lib.zeros(5, 8, dtype=lib.complex64)
+        lib.view_as_real(x[1:]).uniform_()
+        x.imag.normal_()
+        return x
 
     compare(run)
 
