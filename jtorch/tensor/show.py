@@ -22,7 +22,7 @@ def show(t: Tensor, contents: str | None = None) -> str:
         dtype=t.dtype,
         device=str(t.device),
         requires_grad=t.requires_grad,
-        grad_fn_name=t.grad_fn.name() if v.requires_grad and v.owner is None else None,
+        grad_fn_name=type(t.grad_fn).__name__ if v.requires_grad and v.owner is None else None,
         class_name="tensor" if plain else cls.__name__,
         contents=contents,
     )
