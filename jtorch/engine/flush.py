@@ -15,6 +15,8 @@ from jtorch.engine.program import program
 from jtorch.engine.trace import Trace
 from jtorch.engine.value import DIRECT, Value
 
+SMALL = 1 << 14  # elements of a host array that are sent with the call; what is used again is put on the device
+
 _compiling = threading.RLock()
 getrefcount = sys.getrefcount
 
@@ -137,7 +139,9 @@ def _run(tr: Trace, values: list[Value | None], cursor: trace.Node, why: str, ow
         elif v.aval.device != device:
             args.append(jax.device_put(v.array, jax_device(device)))
         elif kind is np.ndarray:
-            v.array = jax.device_put(v.array, jax_device(device))
+            if v.sent or v.aval.size > SMALL:
+                v.array = jax.device_put(v.array, jax_device(device))
+            v.sent = True
             args.append(v.array)
         else:
             if own and i not in kept and _array_held(v) <= _ARRAY_HELD:

@@ -37,6 +37,7 @@ class Value:
     overwritten: int = 0  # the version of its storage from which on an in-place write has replaced it; 0: none has
     source: "Value | None" = None  # the base value that it is a view of
     tangent: "tuple[int, Value] | None" = None  # a forward-mode level, and the tangent on it
+    sent: bool = False  # a program has had its host array as an input
 
     def __init__(self, array: Any, aval: Aval, trace: "Trace | None", index: int, requires_grad: bool | None) -> None:
         self.array = array
