@@ -188,8 +188,8 @@ class _Vmap:
         ):
             raise ValueError(
                 f"vmap({self.name}, ..., out_dims={self.out_dims})(<inputs>): out_dims is not compatible with the "
-                "structure "
-                f"of `outputs`. out_dims has structure {flatten(self.out_dims)[1]} but outputs has structure {out.form}."
+                f"structure of `outputs`. out_dims has structure {flatten(self.out_dims)[1]} but outputs has structure "
+                f"{out.form}."
             )
         self.where: list[int | None] = []
         for x, d in zip(out.leaves, dims, strict=True):
