@@ -12,8 +12,16 @@ class _CuDNN:
     enabled = True
     benchmark = False
     deterministic = False
-    allow_tf32 = False
     benchmark_limit = 10
+
+    @property
+    def allow_tf32(self) -> bool:
+        """Whether convolutions of float32 may run in TF32."""
+        return config.conv_tf32
+
+    @allow_tf32.setter
+    def allow_tf32(self, on: bool) -> None:
+        config.set_conv_tf32(on)
 
     @staticmethod
     def is_available() -> bool:

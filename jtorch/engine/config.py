@@ -8,6 +8,7 @@ import numpy as np
 
 default_dtype: np.dtype = np.dtype(np.float32)
 matmul_precision: str = "highest"
+conv_tf32: bool = True  # convolutions on a GPU may use TF32, as torch's cuDNN ones do
 
 before_change: list = []
 
@@ -26,6 +27,14 @@ def set_matmul_precision(precision: str) -> None:
     if precision != matmul_precision:
         _changing()
         matmul_precision = precision
+
+
+def set_conv_tf32(on: bool) -> None:
+    """Let convolutions on a GPU use TF32, or not (``torch.backends.cudnn.allow_tf32``)."""
+    global conv_tf32
+    if on != conv_tf32:
+        _changing()
+        conv_tf32 = bool(on)
 
 
 def default_complex() -> np.dtype:

@@ -118,6 +118,7 @@ def _keep_graphs(tr: Trace) -> None:
     tr.nodes = {}
 
 
+@jax.ensure_compile_time_eval()  # also from within a JAX transformation: the arrays are kept
 def _run(tr: Trace, values: list[Value | None], cursor: trace.Node, why: str, own: bool) -> None:
     leaves, checked = cursor.leaves()
     held = _alive(values)
@@ -156,7 +157,7 @@ def _run(tr: Trace, values: list[Value | None], cursor: trace.Node, why: str, ow
         else:
             outs = ready.call(*args)
         report.flushed(why, cursor, ready, new, time.perf_counter() - began)
-    for i, out in zip(alive, outs, strict=True):
+    for i, out in zip(ready.outputs, outs, strict=True):
         values[i].array = out  # type: ignore[union-attr]
 
 

@@ -227,6 +227,7 @@ class OpNode(GradNode):
         self.inputs: list[Value] = inputs
         self.avals = tuple(v.aval for v in inputs)
         self.wants = wants
+        self.place = None if home is None else (home[0].serial, home[1])
         self.home = home  # the trace it was recorded in, and the position of its first output
         self.saved = op.saved(spec, wants)
         self.results: list[Value] | None = None
@@ -245,7 +246,10 @@ class OpNode(GradNode):
                 continue
             v = (self.results[0] if self.results else None) if i < 0 else self.inputs[i]
             version = v.overwritten or (v.source is not None and v.source.overwritten) if v is not None else 0
-            if v is not None and version:
+            if v is None or not version:
+                continue
+            by = v.successor
+            if by is None or not (by is self or by == self.place):  # of what it overwrites itself torch keeps a copy
                 raise RuntimeError(
                     "one of the variables needed for gradient computation has been modified by an inplace operation: "
                     f"[{v.aval.dtype} tensor {list(v.aval.shape)} on {v.aval.device}], which is "
@@ -258,6 +262,8 @@ class OpNode(GradNode):
     def apply(self, cts: list[Value | None], create_graph: bool) -> list[Value | None]:
         from jtorch.engine.record import record
 
+        if self.op.no_derivative is not None:
+            raise self.op.no_derivative
         given = tuple(c for c in cts if c is not None)
         mask = tuple(c is not None for c in cts)
         st = trace.state()

@@ -76,6 +76,7 @@ class EngineOp(Protocol):
     """
 
     name: str
+    no_derivative: Exception | None  # what its backward raises, where it has none
     multi: bool
     differentiable: bool
     runtime_numbers: bool
@@ -93,6 +94,7 @@ class Primitive:
     """An operator of the engine's own, or of a layer above that has no schema: a function made for each spec."""
 
     differentiable = True
+    no_derivative: Exception | None = None
     runtime_numbers = False
     check: Callable | None = None
 

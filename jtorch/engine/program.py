@@ -20,7 +20,7 @@ class Program:
     """The executable of a path for one set of live outputs and donated leaves.
 
     Called with the leaf arrays in the order in which they entered the trace (and before them the device's error code
-    where the path holds checks); returns the arrays at ``outputs`` (after the new error code).
+    where the path holds checks); returns the arrays at the positions ``outputs`` (after the new error code).
     """
 
     __slots__ = ("call", "outputs", "checked", "steps", "home", "key")
@@ -30,7 +30,9 @@ class Program:
         steps = needed_steps(path, outputs)
         leaves = list(end.leaves()[0])
         self.checked = any(step.op.check is not None for step in steps)
-        self.outputs = outputs
+        # JAX pairs donated inputs with outputs of their kind in order: the results of the last step, such as new
+        # parameters, come first, so that they and no gradient get the old ones' buffers.
+        self.outputs = outputs = tuple(sorted(outputs, key=lambda i: (-end.start_of(i), i)))
         self.steps = len(steps)
         self.home, self.key = end, key
         offset = int(self.checked)

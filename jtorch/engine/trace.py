@@ -84,6 +84,11 @@ class Node:
             self._producers = table
         return self._producers
 
+    def start_of(self, position: int) -> int:
+        """The first position of the step that made a value."""
+        step = self.producers()[position]
+        return position if step is None else step.start
+
     def leaves(self) -> tuple[dict[int, LeafKey], bool]:
         """Positions of the leaves of a trace that ends here, in order, and whether any step has checks."""
         if self._leaves is None:

@@ -21,6 +21,18 @@ class Leaf(Protocol):
     def _accumulate(self, grad: "Value") -> None: ...
 
 
+class Fate:
+    """What becomes of a value, for the values that are views of it: they must not keep it alive.
+
+    ``overwritten``: the version of its storage from which on an in-place write has replaced it; 0: none has.
+    """
+
+    __slots__ = ("overwritten",)
+
+    def __init__(self) -> None:
+        self.overwritten = 0
+
+
 class Value:
     """One array of the program: immutable, materialised (``array`` is set) or pending (``array`` is None).
 
@@ -34,8 +46,9 @@ class Value:
     owner: "weakref.ref[Leaf] | None" = None  # the leaf tensor whose gradient this value's cotangent is
     node: "GradNode | None" = None  # the backward graph behind it, once it stands outside a trace
     output: int = 0  # which of the node's outputs it is
-    overwritten: int = 0  # the version of its storage from which on an in-place write has replaced it; 0: none has
-    source: "Value | None" = None  # the base value that it is a view of
+    _fate: "Fate | None" = None  # what views of it know of it
+    _source: "Fate | None" = None
+    successor: Any = None  # the place of the result of the in-place operation that overwrote it
     tangent: "tuple[int, Value] | None" = None  # a forward-mode level, and the tangent on it
     sent: bool = False  # a program has had its host array as an input
 
@@ -46,9 +59,39 @@ class Value:
         self.index = index
         self.requires_grad = requires_grad
 
+    @property
+    def place(self) -> Any:
+        """What says, also after a flush, which step made it: (serial number of the trace, position), or the node."""
+        return self.node if self.trace is None or self.trace is DIRECT else (self.trace.serial, self.index)
+
     def without_history(self) -> "Value":
         """A stand-in for this value that takes no part in the graph, as an input of one step."""
         return Value(self.array, self.aval, self.trace, self.index, False) if self.requires_grad else self
+
+    @property
+    def fate(self) -> Fate:
+        """What its views look at."""
+        if self._fate is None:
+            self._fate = Fate()
+        return self._fate
+
+    @property
+    def overwritten(self) -> int:
+        """The version of its storage from which on an in-place write has replaced it; 0: none has."""
+        return 0 if self._fate is None else self._fate.overwritten
+
+    @overwritten.setter
+    def overwritten(self, version: int) -> None:
+        self.fate.overwritten = version
+
+    @property
+    def source(self) -> Fate | None:
+        """The fate of the base value that it is a view of."""
+        return self._source
+
+    @source.setter
+    def source(self, base: "Value | None") -> None:
+        self._source = None if base is None else base.fate
 
     def __repr__(self) -> str:
         state = "pending" if self.array is None else "ready"

@@ -100,7 +100,9 @@ def _finish(out: Any, bias: Any, batched: bool) -> Any:
 
 
 def _precision(dtype: Any) -> Any:
-    return config.matmul_precision if np.dtype(dtype).itemsize >= 4 else None
+    if np.dtype(dtype).itemsize < 4 or (config.conv_tf32 and jax.default_backend() == "gpu"):
+        return None
+    return config.matmul_precision
 
 
 def _convolve(
