@@ -11,10 +11,10 @@ from jtorch.func.derivatives import (
     linearize,
     vjp,
 )
-from jtorch.func.stateless import functional_call, stack_module_state
+from jtorch.func.stateless import functional_call, replace_all_batch_norm_modules_, stack_module_state
 from jtorch.func.vectorize import vmap
 
 __all__ = [
     "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize",
-    "stack_module_state", "vjp", "vmap",
+    "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 import jtorch
 from jtorch.nn.utils import stateless
 
-__all__ = ["functional_call", "stack_module_state"]
+__all__ = ["functional_call", "replace_all_batch_norm_modules_", "stack_module_state"]
 
 
 def functional_call(
@@ -64,3 +64,17 @@ def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Any], dict[str,
         stacked([dict(m.named_parameters()) for m in models], leaves=True),
         stacked([dict(m.named_buffers()) for m in models], leaves=False),
     )
+
+
+def replace_all_batch_norm_modules_(root: Any) -> Any:
+    """Have the batch norms in ``root`` (returned) track no running statistics, which vmap cannot write to.
+
+    They then normalise by the batch in evaluation, too.
+    """
+    from jtorch.nn.modules.batchnorm import _BatchNorm
+
+    for module in root.modules():
+        if isinstance(module, _BatchNorm):
+            module.running_mean = module.running_var = module.num_batches_tracked = None
+            module.track_running_stats = False
+    return root

@@ -5,6 +5,7 @@ import pytest
 
 import jtorch
 from jtorch.autograd import forward_ad
+from jtorch.engine import record
 
 
 def test_modes_nest_and_decorate():
@@ -104,7 +105,8 @@ def test_levels_do_not_nest():
         forward_ad.make_dual(jtorch.ones(1), jtorch.ones(1))
 
 
-def test_recording_is_quick_again_after_a_level():
+def test_recording_is_quick_again_after_a_level(monkeypatch):
+    monkeypatch.setattr(record, "eager", False)
     with forward_ad.dual_level():
         pass
     x = jtorch.ones(70_000)

@@ -56,6 +56,16 @@ def test_tied_weights():
     assert functional_call(model, twice, x, tie_weights=False).tolist() == [[2, 2]]
 
 
+def test_batch_norms_without_running_statistics():
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    assert jtorch.func.replace_all_batch_norm_modules_(model) is model
+    assert model[1].running_mean is None and not model[1].track_running_stats and not dict(model.named_buffers())
+    params = {k: v.detach() for k, v in model.named_parameters()}
+    batches = jtorch.arange(24.0).reshape(3, 4, 2)
+    each = vmap(lambda x: functional_call(model, params, (x,)))(batches)
+    np.testing.assert_allclose(each[1].numpy(), model(batches[1]).detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "call,error,text",
     [

@@ -63,6 +63,12 @@ def test_grad_of_a_recorded_graph_inside():
     assert rows.tolist() == np.diag([2.0, 4, 6]).tolist()
 
 
+def test_what_is_pending_outside_may_be_looked_at_inside():
+    outside = jtorch.ones(300, 300) + m().sum()
+    assert vmap(lambda x: x * outside.mean().item())(m()).tolist() == (M * 16).tolist()
+    assert outside.mean().item() == 16
+
+
 def test_random_numbers_are_one_batch_of_the_generator_s():
     jtorch.manual_seed(0)
     expected, after = jtorch.rand(2, 3), jtorch.rand(1)
