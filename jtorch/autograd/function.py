@@ -9,7 +9,8 @@ from jtorch.engine import autograd as engine
 from jtorch.engine import trace
 from jtorch.engine.value import DIRECT, Value
 from jtorch.engine.watch import tangent_of
-from jtorch.tensor.tensor import Tensor, _fresh, wrap
+from jtorch.tensor.history import fresh
+from jtorch.tensor.tensor import Tensor, wrap
 
 _local = trace._local
 
@@ -285,7 +286,7 @@ def _attached(ctx: Any, o: Any, node: FunctionNode, output: int, args: tuple) ->
     dirty = any(o is t for t in ctx._dirty)
     if dirty and o.requires_grad and o.is_leaf:
         raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
-    v = _fresh(o._value)
+    v = fresh(o._value)
     v.requires_grad = True
     v.node, v.output = node, output
     if dirty:
@@ -327,7 +328,7 @@ def once_differentiable(fn: Callable) -> Callable:
         results = []
         for o in outs:
             if isinstance(o, Tensor) and o._aval().inexact:
-                v = _fresh(o._value)
+                v = fresh(o._value)
                 v.requires_grad = True
                 v.node = _Once([], (v.aval,), engine.order())
                 o = wrap(v)

@@ -10,8 +10,9 @@ from jtorch.engine import autograd as engine
 from jtorch.engine import trace
 from jtorch.engine.autograd import GradNode, LeafRef
 from jtorch.engine.value import Value
+from jtorch.tensor.history import relinked
 from jtorch.tensor.methods import mark_hooked
-from jtorch.tensor.tensor import Tensor, relinked, wrap
+from jtorch.tensor.tensor import Tensor, wrap
 from jtorch.utils.hooks import RemovableHandle
 
 __all__ = [

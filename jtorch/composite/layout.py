@@ -13,8 +13,8 @@ from jtorch.composite.table import composite
 from jtorch.ops import views
 from jtorch.tensor import bind, call, strides
 from jtorch.tensor.factories import sizes as shape_of
-from jtorch.tensor.storage import DETACH, Alias, Step
-from jtorch.tensor.tensor import alias_of, rooted, wrap
+from jtorch.tensor.history import rooted
+from jtorch.tensor.tensor import wrap
 
 _strided_view = bind.generate(views.as_strided, function=True)
 _alias_view = bind.generate(views.alias, function=True)
@@ -25,10 +25,9 @@ def _storage_of(x: Any) -> Any:
     alias = x._alias
     if alias is None or not alias.steps or alias.storage.value.aval.dtype != x._aval().dtype:
         return x
-    detached = any(s.op is DETACH for s in alias.steps)
-    value = alias.storage.value
-    base = wrap(alias_of(value) if detached else value)
-    base._alias = Alias(alias.storage, (Step(DETACH, (), False),) if detached else (), alias.quiet)
+    root = alias.root()
+    base = wrap(root.read())
+    base._alias = root
     return base
 
 

@@ -33,7 +33,10 @@ def with_partials(*partials: Callable | None) -> Callable[[Callable], Callable]:
 
 
 def without_derivative(error: Exception) -> Callable[[Callable], Callable]:
-    """Decorate a function of arrays that has no derivative: differentiating it raises ``error``."""
+    """Decorate a function of arrays that has no derivative: differentiating it raises ``error``.
+
+    Of an operator's own implementation the engine knows it too, and raises at the call of ``backward``.
+    """
 
     def decorate(fn: Callable) -> Callable:
         guarded = jax.custom_jvp(fn)
@@ -42,6 +45,7 @@ def without_derivative(error: Exception) -> Callable[[Callable], Callable]:
         def refuse(primals: tuple, tangents: tuple) -> Any:
             raise error
 
+        guarded.no_derivative = error  # type: ignore[attr-defined]
         return guarded
 
     return decorate

@@ -66,6 +66,7 @@ class OpDef:
         self.grad_name: str = fields["grad_name"] or _camel(self.name.split(".")[0]) + "Backward0"
         self.aliases: tuple[str, ...] = ()
         self.runtime_numbers = not self.static and any(p.kind in ("Scalar", "Tensor") for p in schema.params)
+        self.no_derivative: Exception | None = getattr(impl, "no_derivative", None)
         self.infer = None
         self.forced = False
         self.multi = len(schema.returns) > 1 or schema.returns_list

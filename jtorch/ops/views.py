@@ -276,7 +276,8 @@ def permute(self, dims):
     return self.transpose(_order(dims, self.ndim))
 
 
-def _moved(source: Sequence[int], destination: Sequence[int], ndim: int) -> Ints:
+def moved(source: Sequence[int], destination: Sequence[int], ndim: int) -> Ints:
+    """The order of the dimensions after ``movedim``."""
     if len(source) != len(destination):
         raise RuntimeError(
             f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain the same number "
@@ -295,13 +296,13 @@ def _moved(source: Sequence[int], destination: Sequence[int], ndim: int) -> Ints
 
 @view(
     "movedim(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)",
-    lambda base, new, source, destination: _permuted_back(base, new, _moved(source, destination, base.ndim)),
+    lambda base, new, source, destination: _permuted_back(base, new, moved(source, destination, base.ndim)),
     grad_name="PermuteBackward0",
     aliases="moveaxis",
 )
 def movedim(self, source, destination):
     """The dimensions ``source`` moved to ``destination``, the others kept in order (torch.movedim)."""
-    return self.transpose(_moved(source, destination, self.ndim))
+    return self.transpose(moved(source, destination, self.ndim))
 
 
 # -- some of the elements
@@ -506,7 +507,7 @@ def expand(self, size, implicit=False):
     return expanded(self, size)
 
 
-@view("broadcast_to(Tensor(a) self, int[] size) -> Tensor(a)", grad_name="ExpandBackward0")
+@view("broadcast_to(Tensor(a) self, int[] size) -> Tensor(a)", varargs="size", grad_name="ExpandBackward0")
 def broadcast_to(self, size):
     """``self`` broadcast to the shape ``size`` (torch.broadcast_to)."""
     return expanded(self, size)

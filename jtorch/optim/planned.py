@@ -10,7 +10,8 @@ from jtorch.autograd.grad_mode import enable_grad
 from jtorch.optim.optimizer import Optimizer
 from jtorch.optim.rule import Layout, Rule, program, structure
 from jtorch.tensor.fused import assign, flush, prepared, runtime_scalar, update
-from jtorch.tensor.tensor import Tensor, alias_of, tensor_from, wrap
+from jtorch.tensor.history import alias_of
+from jtorch.tensor.tensor import Tensor, tensor_from, wrap
 
 
 class PlannedOptimizer(Optimizer):

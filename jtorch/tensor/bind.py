@@ -15,7 +15,7 @@ from jtorch.engine.op import LIST, NUMBERS, T, number
 from jtorch.engine.value import Value
 from jtorch.ops.schema import REQUIRED, Param
 from jtorch.ops.table import TABLE, OpDef
-from jtorch.tensor import call
+from jtorch.tensor import call, overlap
 from jtorch.tensor.convert import value_of
 from jtorch.tensor.device import engine_name
 from jtorch.tensor.dtype import to_numpy_dtype
@@ -27,6 +27,10 @@ Namespace = dict[str, Callable]
 
 class Mismatch(TypeError):
     """The arguments do not fit a signature; another overload may fit."""
+
+
+Mismatch.__name__ = Mismatch.__qualname__ = "TypeError"  # what the user sees
+Mismatch.__module__ = "builtins"
 
 
 # -- one converter a kind of parameter; each gets the argument, the parameter's name and the operator's
@@ -235,7 +239,7 @@ def generate(op: OpDef, *, function: bool, parse_only: bool = False, out: bool =
         var = _safe(rename.get(p.name, p.name))
         shown = rename.get(p.name, p.name)
         if p.name == op.varargs:
-            body.append(f"{var} = _spread(_{var}) if {var} is None else {var}")
+            body.append(f"{var} = _spread(_{var}, {p.name!r}, {name!r}) if {var} is None else {var}")
         if p.kind == "Tensor" and p.name == "self" and not dynamic:
             body.append(f"v{i} = {var}._value if isinstance({var}, Tensor) else _strict({var}, {shown!r}, {name!r})")
             inputs.append(f"v{i}")
@@ -330,8 +334,10 @@ def _numpy_aliases(given: dict, name: str, value: Any, op: str) -> Any:
     return given.pop(other, value)
 
 
-def _spread(args: tuple) -> Any:
+def _spread(args: tuple, name: str, op: str) -> Any:
     """``x.view(2, 3)`` or ``x.view((2, 3))``."""
+    if not args:
+        raise Mismatch(f'{op}() missing 1 required positional arguments: "{name}"')
     return args[0] if len(args) == 1 and isinstance(args[0], (tuple, list, Size, Tensor, np.ndarray)) else args
 
 
@@ -370,7 +376,12 @@ def _inplace(name: str, plain: Callable) -> Callable:
 
     def apply(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         call.check_inplace(self)
-        return call.write_result(self, plain(self, *args, **kwargs), name)
+        if self._alias is not None:
+            overlap.check(self, (*args, *kwargs.values()) if kwargs else args, name)
+        old = self._value
+        made = plain(self, *args, **kwargs)
+        old.successor = made._v.place
+        return call.write_result(self, made, name)
 
     return apply
 

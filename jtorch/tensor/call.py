@@ -13,8 +13,8 @@ from jtorch.engine import checks, record, trace
 from jtorch.engine.op import T
 from jtorch.engine.value import DIRECT, Value, from_array
 from jtorch.ops.table import OpDef
-from jtorch.ops.views import PIECES
 from jtorch.tensor import dtype as dtypes
+from jtorch.tensor import strides
 from jtorch.tensor.storage import Step
 from jtorch.tensor.tensor import HOST_LIMIT, Alias, Tensor, wrap
 
@@ -126,7 +126,11 @@ def run_view(op: OpDef, spec: tuple, base: Tensor) -> Tensor:
         value.requires_grad = v.requires_grad and False  # an inference tensor's view is one too
     out = _new(Tensor)
     out._v = value
-    alias = base._alias or base._shared()
+    alias = base._alias
+    if alias is None:
+        alias = base._shared()
+    elif alias.steps and strides.copies(op, base, value):
+        return out
     value.source = alias.storage.value
     out._alias = Alias(alias.storage, (*alias.steps, Step(op, spec, _local.state.grad)), alias.quiet)
     return out
@@ -232,15 +236,13 @@ def check_inplace(x: Tensor) -> None:
     if x._ref is not None and x._v.requires_grad:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     alias = x._alias
-    if alias is None or not alias.steps or alias.keeps_history:
+    if alias is None or not alias.own:
         return
-    if x._value.requires_grad and any(step.op.name in PIECES for step in alias.steps):
-        raise RuntimeError(
-            f"Output 0 of {alias.steps[-1].op.grad_name.removesuffix('Backward0')} is a view and is being modified "
-            "inplace. This view is the output of a function that returns multiple views. Such functions do not allow "
-            "the output views to be modified inplace. You should replace the inplace operation by an out-of-place one."
-        )
-    if alias.storage.value.owner is not None:
+    root = alias.root_value
+    if root is None or not root.requires_grad:
+        return
+    alias.check_tracked()
+    if root.owner is not None:
         raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
 
 

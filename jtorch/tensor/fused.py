@@ -11,8 +11,9 @@ from jtorch.engine import trace
 from jtorch.engine.op import Primitive
 from jtorch.engine.record import record
 from jtorch.engine.value import from_array
-from jtorch.tensor.storage import DETACH, Alias, Storage
-from jtorch.tensor.tensor import Tensor, _mark_overwritten, wrap
+from jtorch.tensor.history import mark_overwritten
+from jtorch.tensor.storage import Alias, Storage
+from jtorch.tensor.tensor import Tensor, wrap
 
 _ops: dict[tuple[str, Callable], Primitive] = {}
 _specs: dict[tuple, "_Form"] = {}
@@ -88,7 +89,7 @@ def assign(tensor: Tensor, new: Tensor) -> None:
     if old.trace is not None and old.trace is trace.state().trace:
         old.overwritten = tensor._count + 1
     else:
-        _mark_overwritten(old, tensor._count + 1)
+        mark_overwritten(old, tensor._count + 1)
     if tensor._ref is not None:
         v.requires_grad, v.owner = True, tensor._ref
     tensor._v = v
@@ -98,7 +99,7 @@ def assign(tensor: Tensor, new: Tensor) -> None:
 def settle(tensor: Tensor) -> None:
     """Let go of a storage that nobody else looks at: a Parameter shares one with the tensor that it was made of."""
     alias = tensor._alias
-    if alias is None or any(step.op is not DETACH for step in alias.steps):
+    if alias is None or alias.own:
         return
     value = tensor._value
     if _references(alias) == _UNSHARED:

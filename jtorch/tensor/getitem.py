@@ -12,7 +12,7 @@ from jtorch.engine.value import Value, from_array
 from jtorch.ops import indexing as ops
 from jtorch.ops.scalars import checked
 from jtorch.ops.table import TABLE
-from jtorch.tensor import call, dtype, methods
+from jtorch.tensor import call, dtype, methods, overlap
 from jtorch.tensor.indexing import Plan, plan, without_leading_ones
 from jtorch.tensor.storage import Alias, Step
 from jtorch.tensor.tensor import Tensor, tensor_from
@@ -154,6 +154,7 @@ def _fills(target: Tensor, advanced: list, value: Any) -> bool:
 def _write(target: Tensor, value: Any) -> None:
     """The elements of a view become ``value``."""
     if type(value) in NUMBERS:
+        overlap.check(target, (), "copy_")
         target.fill_(value)  # type: ignore[attr-defined]
         return
     new = _as_tensor(target, value)

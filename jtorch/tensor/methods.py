@@ -13,7 +13,7 @@ from jtorch.engine.op import T
 from jtorch.engine.record import materialise, record
 from jtorch.engine.value import Value, from_array
 from jtorch.ops.casting import copy_into, to_copy
-from jtorch.tensor import call, strides
+from jtorch.tensor import call, overlap, strides
 from jtorch.tensor.device import device as device_class
 from jtorch.tensor.device import engine_name, memory_format
 from jtorch.tensor.dtype import BY_NAME, SCALAR_NAMES, TYPE_NAMES, to_numpy_dtype
@@ -146,6 +146,8 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
     if src._aval().device != self._aval().device:
         src = wrap(move(src._value, self._aval().device))
+    if src is not self:
+        overlap.check(self, (src,), "copy_")
     made = call.run(copy_into, _TT, (self._value, src._value))
     return self._write(made._value)
 

@@ -9,7 +9,8 @@ import numpy as np
 from jtorch.engine.op import T
 from jtorch.engine.value import from_array
 from jtorch.ops import views
-from jtorch.tensor.storage import DETACH, Alias, Step, Storage
+from jtorch.tensor.history import DETACH
+from jtorch.tensor.storage import Alias, Step, Storage
 from jtorch.tensor.strides import Layout, by_rule, contiguous_strides, dense
 from jtorch.tensor.tensor import Tensor, wrap
 

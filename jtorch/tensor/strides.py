@@ -5,10 +5,17 @@ where torch refuses. Each view step maps (shape, strides, offset) to the next.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
+import jax
+import numpy as np
+
 from jtorch.engine.op import fill
-from jtorch.tensor.storage import DETACH, Step
+from jtorch.ops import views
+from jtorch.ops.errors import scalar_type
+from jtorch.tensor.history import DETACH
+from jtorch.tensor.storage import Step
 from jtorch.tensor.tensor import Tensor
 
 Layout = tuple[tuple[int, ...], tuple[int, ...], int]  # shape, strides, offset
@@ -173,12 +180,29 @@ def _pairs(lay: Layout) -> Layout:
     return shape[:-1], tuple(s // 2 for s in strides[:-1]), offset // 2
 
 
+def _movedim(lay: Layout, source: tuple[int, ...], destination: tuple[int, ...]) -> Layout:
+    return _permute(lay, views.moved(source, destination, len(lay[0])))
+
+
+def _retyped(lay: Layout, have: int, want: int) -> Layout:
+    """Elements of ``have`` bytes as ones of ``want``."""
+    shape, strides, offset = lay
+    if have == want:
+        return lay
+    if have > want:
+        by = have // want
+        return (*shape[:-1], shape[-1] * by), (*[s * by for s in strides[:-1]], 1), offset * by
+    by = want // have
+    return (*shape[:-1], shape[-1] // by), (*[s // by for s in strides[:-1]], 1), offset // by
+
+
 _RULES: dict[str, Callable] = {
     "select": _select, "slice": _slice, "narrow": _narrow, "permute": _permute, "transpose": _transpose, "t": _t,
-    "unsqueeze": _unsqueeze, "squeeze": _squeeze, "expand": _expand, "diagonal": _diagonal, "unfold": _unfold,
-    "view": _view, "reshape": _view, "as_strided": lambda lay, size, stride, offset=None: (
-        size, stride, lay[2] if offset is None else offset
-    ), "swapaxes": _transpose, "swapdims": _transpose, "_unbind_piece": _select,
+    "unsqueeze": _unsqueeze, "squeeze": _squeeze, "squeeze.dim": _squeeze, "squeeze.dims": _squeeze, "expand": _expand,
+    "broadcast_to": _expand, "diagonal": _diagonal, "unfold": _unfold, "view": _view, "reshape": _view,
+    "as_strided": lambda lay, size, stride, offset=None: (size, stride, lay[2] if offset is None else offset),
+    "swapaxes": _transpose, "swapdims": _transpose, "_unbind_piece": _select, "movedim": _movedim,
+    "linalg_diagonal": lambda lay, offset=0, dim1=-2, dim2=-1: _diagonal(lay, offset, dim1, dim2),
     **{f"_{name}_piece": _narrow for name in ("split", "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes")},
 }  # fmt: skip
 _COMPLEX: dict[str, Callable] = {  # steps between complex elements and their parts
@@ -189,38 +213,72 @@ _COMPLEX: dict[str, Callable] = {  # steps between complex elements and their pa
 
 def of(x: Tensor) -> tuple[tuple[int, ...], int]:
     """The strides and the storage offset of a tensor."""
-    aval = x._v.aval
     alias = x._alias
     if alias is None or not alias.steps:
-        return x.__dict__.get("_strides") or contiguous_strides(aval.shape), 0
+        return x.__dict__.get("_strides") or contiguous_strides(x._v.aval.shape), 0
     base = alias.storage.value.aval
-    lay: Layout = (base.shape, contiguous_strides(base.shape), 0)
-    paired = base.dtype.kind == "c"
-    for step in alias.steps:
-        name = step.op.name
-        if step.op is DETACH or (name == "real" and not paired):
-            continue
-        if name in _COMPLEX:
-            lay, paired = _COMPLEX[name](lay), name == "view_as_complex"
-            continue
-        # a step without a rule of its own only reshapes
-        lay = by_rule(lay, step) or _by_shape(lay, step.op.bind(step.spec))
+    return _along(base.shape, base.dtype, tuple([(s.op, s.spec) for s in alias.steps if s.op is not DETACH]))
+
+
+@lru_cache(4096)
+def _along(shape: tuple[int, ...], dtype: np.dtype, steps: tuple) -> tuple[tuple[int, ...], int]:
+    """The strides and the offset after view steps from a base whose elements lie in order."""
+    lay: Layout = (shape, contiguous_strides(shape), 0)
+    paired, item = dtype.kind == "c", dtype.itemsize
+    for op, spec in steps:
+        name = op.name
+        if name == "view.dtype":
+            lay, item = _retyped(lay, item, spec[1].itemsize), spec[1].itemsize
+        elif name in _COMPLEX:
+            if name != "real" or paired:
+                lay, paired = _COMPLEX[name](lay), name == "view_as_complex"
+        else:  # a step without a rule of its own only reshapes
+            lay = _by_rule(lay, op, spec) or _by_shape(lay, op.bind(spec))
     return lay[1], lay[2]
 
 
 def by_rule(lay: Layout, step: Step) -> Layout | None:
     """The layout after a view step; None where the step has no rule."""
-    rule = _RULES.get(step.op.name.split(".")[0])
-    return None if rule is None else rule(lay, *fill(step.spec[1:], iter(())))
+    return _by_rule(lay, step.op, step.spec)
+
+
+def _by_rule(lay: Layout, op: Any, spec: tuple) -> Layout | None:
+    rule = _RULES.get(op.name)
+    return None if rule is None else rule(lay, *fill(spec[1:], iter(())))
 
 
 def _by_shape(lay: Layout, fn: Callable) -> Layout:
     """A step without a rule of its own, by the shape it gives."""
-    import jax
-    import jax.numpy as jnp
-
-    out = jax.eval_shape(fn, jax.ShapeDtypeStruct(lay[0], jnp.float32))
+    out = jax.eval_shape(fn, jax.ShapeDtypeStruct(lay[0], np.float32))
     return _view(lay, tuple(out.shape))
+
+
+_MAY_COPY = frozenset({"reshape", "flatten", "ravel"})
+
+
+def copies(op: Any, x: Tensor, made: Any) -> bool:
+    """Whether a view operator has to copy ``x``, as its elements do not lie so that they could be looked at in the
+    shape (and dtype) of the value ``made``. Raises RuntimeError for ``view``, which never copies.
+    """
+    name = op.name
+    if name == "view.dtype":
+        have, want = x._v.aval.dtype, made.aval.dtype
+        if have.itemsize != want.itemsize and (step := of(x)[0][-1]) != 1:
+            raise RuntimeError(
+                f"self.stride(-1) must be 1 to view {scalar_type(have)} as {scalar_type(want)} (different element "
+                f"sizes), but got {step}"
+            )
+        return False
+    if name != "view" and name not in _MAY_COPY:
+        return False
+    if view_strides(x._v.aval.shape, of(x)[0], made.aval.shape) is not None:
+        return False
+    if name == "view":
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+            "contiguous subspaces). Use .reshape(...) instead."
+        )
+    return True
 
 
 def is_contiguous(x: Tensor) -> bool:

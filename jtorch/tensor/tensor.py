@@ -13,8 +13,9 @@ from jtorch.engine.record import materialise, record
 from jtorch.engine.value import DIRECT, Value, from_array
 from jtorch.tensor import device as devices
 from jtorch.tensor import dtype as dtypes
+from jtorch.tensor.history import alias_of, mark_overwritten, rooted, with_history
 from jtorch.tensor.size import Size
-from jtorch.tensor.storage import ATTACH, DETACH, HOST_LIMIT, Alias, Step, Storage
+from jtorch.tensor.storage import HOST_LIMIT, Alias, Cut, Storage
 
 _local = trace._local
 
@@ -52,7 +53,7 @@ class Tensor(metaclass=TensorMeta):
         if alias is not None and alias.seen != alias.storage.version:
             self._v = alias.read()
             alias.seen = alias.storage.version
-            if self._ref is not None:
+            if self._ref is not None and self._v.owner is not self._ref:
                 self._v = rooted(self._v, self._ref)
         return self._v
 
@@ -77,26 +78,24 @@ class Tensor(metaclass=TensorMeta):
         if new is old or new.owner is not None or new.trace is None and new.requires_grad:
             new = alias_of(new)
         if alias is None:
-            _mark_overwritten(old, self._count + 1)
+            mark_overwritten(old, self._count + 1)
             if keep or self._ref is not None:
-                new = _with_history(new, old)
+                new = with_history(new, old)
             self._v = new
             self._count += 1
             return self
         storage = alias.storage
         base = storage.value
-        with st.mode(grad=st.grad and not keep_history):
-            made = alias.write(new)
+        if new.requires_grad and not keep:
+            alias.check_tracked()
+        made = alias.write(new, keep)
         if not alias.quiet:
-            _mark_overwritten(base, storage.version + 1)
-        if keep or alias.keeps_history:
-            made = _with_history(made, base)
-        storage.value = made
-        storage.version += 1
+            mark_overwritten(base, storage.version)
         if not alias.steps:
             self._v = made
             alias.seen = storage.version
-        elif keep and self._ref is None:
+        elif keep and not old.requires_grad:
+            new.source = made
             self._v = new
             alias.seen = storage.version
         return self
@@ -231,8 +230,8 @@ class Tensor(metaclass=TensorMeta):
     def _rebind(self, v: Value) -> None:
         """Show ``v``, which has the same elements but another place in the graph."""
         self._v = v
-        if self._alias is not None and not self._alias.steps:
-            self._alias.storage.value = v
+        if self._alias is not None:
+            self._alias.rebind(v)
 
     def requires_grad_(self, requires_grad: bool = True) -> "Tensor":
         """Set ``requires_grad`` in place."""
@@ -307,12 +306,16 @@ class Tensor(metaclass=TensorMeta):
 
     def detach(self) -> "Tensor":
         """The same elements, sharing storage, without history."""
-        return self._view(DETACH, (), grad=False)
+        made = wrap(alias_of(self._value))
+        shared = self._shared()
+        made._v.source = shared.storage.value
+        made._alias = Alias(shared.storage, (*shared.steps, Cut()), shared.quiet)
+        return made
 
     @property
     def data(self) -> "Tensor":
         """The same elements, sharing storage, without history; writes to it go unnoticed by backward."""
-        out = self._view(DETACH, (), grad=False)
+        out = self.detach()
         out._alias.quiet = True  # type: ignore[union-attr]
         return out
 
@@ -323,37 +326,28 @@ class Tensor(metaclass=TensorMeta):
         shared = new.detach()
         self._alias = shared._alias
         v = shared._value
-        self._v = rooted(v, self._ref) if self._ref is not None else v
+        self._rebind(rooted(v, self._ref) if self._ref is not None else v)
 
     def detach_(self) -> "Tensor":
         """Cut it off from its history, in place."""
-        if self._alias is not None and self._alias.steps:
+        if self._is_view():
             raise RuntimeError("Can't detach views in-place; use detach() instead")
         self._ref = None
         self._rebind(alias_of(self._value))
         return self
 
-    def _view(self, op: Any, spec: tuple, *, grad: bool = True) -> "Tensor":
-        """A tensor that looks at this one's storage through one more step."""
-        v = self._value
-        made = alias_of(v) if op is DETACH else record(op, spec, (v,))
-        out = wrap(made)
-        shared = self._shared()
-        made.source = shared.storage.value
-        out._alias = Alias(shared.storage, (*shared.steps, Step(op, spec, grad and _local.state.grad)), shared.quiet)
-        return out
-
     @property
     def _base(self) -> "Tensor | None":
         alias = self._alias
-        if alias is None or not alias.steps or all(s.op is DETACH for s in alias.steps):
+        if alias is None or not alias.own:
             return None
-        base = wrap(alias.storage.value)
-        base._alias = Alias(alias.storage, ())
+        root = alias.root()
+        base = wrap(root.read())
+        base._alias = root
         return base
 
     def _is_view(self) -> bool:
-        return self._alias is not None and any(s.op is not DETACH for s in self._alias.steps)
+        return self._alias is not None and bool(self._alias.own)
 
     # -- data
 
@@ -497,7 +491,8 @@ class Tensor(metaclass=TensorMeta):
             if storage is None:
                 storage = memo[id(alias.storage)] = Storage(alias_of(alias.storage.value), 0)
             out._v.source = storage.value
-            out._alias = Alias(storage, alias.steps)
+            steps = [memo.setdefault(id(s), Cut()) if type(s) is Cut else s for s in alias.steps]
+            out._alias = Alias(storage, tuple(steps))
         for key, value in self._user_state().items():
             out.__dict__[key] = copy.deepcopy(value, memo)
         if self.requires_grad:
@@ -546,62 +541,6 @@ def wrap(v: Value) -> Tensor:
 
 _new = object.__new__
 _KINDS: dict[str, Callable] = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
-
-
-def alias_of(v: Value) -> Value:
-    """A value with the same array and no history."""
-    frozen = None if v.requires_grad is None else False
-    if v.array is not None or v.aval.device == "meta":
-        if v.trace is DIRECT:
-            return Value(jax.lax.stop_gradient(v.array), v.aval, DIRECT, -1, False)
-        return Value(v.array, v.aval, None, -1, frozen)
-    with _local.state.mode(grad=False):
-        out = record(DETACH, (), (v,))
-    out.requires_grad = frozen
-    return out
-
-
-def rooted(v: Value, ref: autograd.LeafRef) -> Value:
-    """A value with the same array that is a leaf of the graph: its gradient goes to the tensor behind ``ref``."""
-    out = _fresh(v)
-    out.requires_grad = True
-    out.owner = ref
-    return out
-
-
-def _fresh(v: Value) -> Value:
-    if v.array is not None or v.aval.device == "meta":
-        return Value(v.array, v.aval, DIRECT if v.trace is DIRECT else None, -1, False)
-    with _local.state.mode(grad=False):
-        return record(ATTACH, (), (v,))
-
-
-def _with_history(new: Value, old: Value) -> Value:
-    """``new``'s elements with ``old``'s place in the graph."""
-    if not old.requires_grad:
-        new = new if not new.requires_grad else alias_of(new)
-        new.requires_grad = old.requires_grad  # what was made in inference mode stays so, and what was not
-        return new
-    return relinked(new, autograd.edge_of(old))
-
-
-def relinked(v: Value, edge: autograd.Edge | None) -> Value:
-    """``v``'s elements, with their cotangent going where ``edge`` says (None: nowhere)."""
-    if edge is None:
-        return v if not v.requires_grad else alias_of(v)
-    if isinstance(edge[0], autograd.LeafRef):
-        return rooted(v, edge[0])
-    out = _fresh(v)
-    out.requires_grad = True
-    out.node, out.output = edge
-    return out
-
-
-def _mark_overwritten(v: Value, version: int) -> None:
-    v.overwritten = version
-    tr = v.trace
-    if tr is not None and tr is not DIRECT and _local.state.trace_is(tr):
-        record(autograd.MARK, ("overwritten", v.index), (v,))
 
 
 def tensor_from(array: Any, device: str | None = None) -> Tensor:

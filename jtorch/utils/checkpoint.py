@@ -22,7 +22,8 @@ from jtorch.engine.record import record
 from jtorch.engine.value import Value
 from jtorch.random import fork_rng
 from jtorch.tensor.generator import default_generator, generator_of
-from jtorch.tensor.tensor import Tensor, _fresh, wrap
+from jtorch.tensor.history import fresh
+from jtorch.tensor.tensor import Tensor, wrap
 from jtorch.utils._pytree import tree_flatten, tree_unflatten
 
 __all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential", "noop_context_fn", "set_checkpoint_early_stop"]
@@ -134,7 +135,7 @@ class _Call:
         outside = _outside([engine.edge_of(x._value)[0] for x in made], start)
         node = CheckpointBackward(self, [engine.edge_of(x._value) for x in wanted], outside, made)
         for k, i in enumerate(self.made):
-            v = _fresh(leaves[i]._value)
+            v = fresh(leaves[i]._value)
             v.requires_grad, v.node, v.output = True, node, k
             leaves[i] = wrap(v)
         return tree_unflatten(leaves, spec)

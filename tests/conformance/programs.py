@@ -29,7 +29,7 @@ VIEWS = (
     "{a}.diagonal()", "{a}.narrow(0, 0, 1)", "{a}.expand(2, *{a}.shape)", "{a}.permute(*range({a}.dim())[::-1])",
     "{a}.chunk(2)[0]", "{a}.split(1)[-1]", "{a}.unbind()[0]", "{a}.select(0, 0)", "{a}.movedim(0, -1)",
 )  # fmt: skip
-GETS = ("{a}[{a} > 0]", "{a}[torch.tensor([0, -1])]", "{a}[[0, 0]]", "{a}[..., torch.tensor([1, 0])]")
+GETS = ("{a}[{a} > 0]", "{a}[torch.tensor([0, -1])]", "{a}[[0, 0]]", "{a}[..., torch.tensor([-1, 0])]")
 WRITES = (
     "{a}.add_({s})", "{a}.mul_({b})", "{a}.zero_()", "{a}.fill_({s})", "{a}[0] = {s}", "{a}[..., -1] = {s}",
     "{a}[{a} > 0] = {s}", "{a}[torch.tensor([0])] = {s}", "{a}.copy_({b})", "{a} += {s}", "{a} *= {s}", "{a}[1:] = {b}",
@@ -45,7 +45,7 @@ LOOKS = (
     "{a}.is_contiguous()",
 )
 GRADS = (
-    "{a}.requires_grad_()",
+    "{a} = {a}.detach().clone().requires_grad_()",
     "{a}.sum().backward()",
     "({a} * {a}).sum().backward()",
     "{a}.grad",
