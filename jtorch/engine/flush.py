@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+import weakref
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 
 from jtorch.engine import autograd, checks, config, devices, report, trace
 from jtorch.engine.devices import jax_device
+from jtorch.engine.graph import Spent
 from jtorch.engine.op import NUMBERS
 from jtorch.engine.program import program
 from jtorch.engine.trace import Trace
@@ -37,10 +39,11 @@ class _Holder:
 
 
 def _array_held(v: Any) -> int:
-    return getrefcount(v.array)
+    array = v.array
+    return getrefcount(array)
 
 
-_ARRAY_HELD = _array_held(_Holder())
+_ARRAY_HELD = _array_held(_Holder())  # the same for an array that only one value holds, seen through a local name
 
 
 def flush_for(value: Value, why: str) -> None:
@@ -56,7 +59,15 @@ def flush_for(value: Value, why: str) -> None:
     if st.trace_is(tr):
         flush(tr, why)
     else:
-        _run(tr, list(tr.values), tr.cursor, f"{why} (pending in another thread)", own=False)
+        values = list(tr.values)
+        _run(
+            tr,
+            values,
+            [i for i, v in enumerate(values) if v is not None],
+            tr.cursor,
+            f"{why} (pending in another thread)",
+            own=False,
+        )
         if value.array is None:
             raise RuntimeError("jtorch: a value pending in another thread could not be computed")
 
@@ -88,21 +99,32 @@ def flush(tr: Trace, why: str) -> None:
         return
     tr.dead = True
     tr.nodes = {}
-    if tr.cursor.end:
-        _keep_graphs(tr)
-    _run(tr, values, tr.cursor, why, own=True)
+    held = _alive(values)
+    if tr.cursor.end and _keep_graphs(tr, held):
+        held = _alive(values)
+    _run(tr, values, held, tr.cursor, why, own=True)
     tr.values = []
     tr.nodes = {}
 
 
-def _keep_graphs(tr: Trace) -> None:
-    """Build the graph nodes behind the values that outlive the trace; they hold what their backward needs."""
+def _held(nodes: dict[int, Any]) -> dict[int, Any]:
+    """Those of a trace's nodes that something besides it holds: they must stay the nodes of their steps."""
+    refs = {start: weakref.ref(node) for start, node in nodes.items()}
+    nodes.clear()
+    return {start: node for start, ref in refs.items() if (node := ref()) is not None}
+
+
+def _keep_graphs(tr: Trace, held: list[int]) -> bool:
+    """Build the graph nodes behind the values that outlive the trace; they hold what their backward needs.
+
+    Returns whether more values may be held by now.
+    """
     values = tr.values
     producers = None
     found = []
-    for i in _alive(values):
-        v = values[i]
-        if v is None or not v.requires_grad or v.owner is not None or v.node is not None:
+    for i in held:
+        v: Any = values[i]
+        if not v.requires_grad or v.owner is not None or v.node is not None:
             continue
         producers = producers or tr.cursor.producers()
         step = producers[i]
@@ -116,12 +138,16 @@ def _keep_graphs(tr: Trace) -> None:
     for node in tr.nodes.values():
         node.settle()
     tr.nodes = {}
+    return any(type(node).__base__ is not Spent for _, node, _ in found)
 
 
-@jax.ensure_compile_time_eval()  # also from within a JAX transformation: the arrays are kept
-def _run(tr: Trace, values: list[Value | None], cursor: trace.Node, why: str, own: bool) -> None:
+def _run(tr: Trace, values: list[Value | None], held: list[int], cursor: trace.Node, why: str, own: bool) -> None:
+    with jax.ensure_compile_time_eval():  # within a JAX transformation too, as the arrays outlive it
+        _compute(tr, values, held, cursor, why, own)
+
+
+def _compute(tr: Trace, values: list[Value | None], held: list[int], cursor: trace.Node, why: str, own: bool) -> None:
     leaves, checked = cursor.leaves()
-    held = _alive(values)
     alive = tuple([i for i in held if i not in leaves])
     if not alive and not checked:
         return
@@ -134,20 +160,16 @@ def _run(tr: Trace, values: list[Value | None], cursor: trace.Node, why: str, ow
     donate = []
     for i in leaves:
         v: Any = values[i]
-        kind = type(v.array)
-        if kind in NUMBERS:
-            args.append(v.array)
-        elif v.aval.device != device:
-            args.append(jax.device_put(v.array, jax_device(device)))
-        elif kind is np.ndarray:
+        array = v.array
+        if v.aval.device != device:
+            array = jax.device_put(array, jax_device(device))
+        elif type(array) is np.ndarray:
             if v.sent or v.aval.size > SMALL:
-                v.array = jax.device_put(v.array, jax_device(device))
+                array = v.array = jax.device_put(array, jax_device(device))
             v.sent = True
-            args.append(v.array)
-        else:
-            if own and i not in kept and _array_held(v) <= _ARRAY_HELD:
-                donate.append(i)
-            args.append(v.array)
+        elif own and getrefcount(array) <= _ARRAY_HELD and i not in kept and type(array) not in NUMBERS:
+            donate.append(i)
+        args.append(array)
     with _compiling:
         ready, new = program(cursor, device, alive, tuple(donate))
         began = time.perf_counter()

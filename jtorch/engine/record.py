@@ -27,20 +27,34 @@ def record(op: Any, spec: tuple, inputs: tuple[Value, ...]) -> Any:
     """
     st = trace._local.state
     tr = st.trace
-    if tr is not None:
-        values = tr.values
-        for v in inputs:
-            if v.trace is not tr:
-                break
-        else:
-            node = tr.cursor.children[st.grad].get((op, spec, *[v.index for v in inputs]))
-            if node is not None:
-                tr.cursor = node
-                if node.single:
-                    out = Value(None, node.aval, tr, node.start, node.grad)
-                    values.append(out)
-                    return out
-                return _outputs(tr, node)
+    if tr is None:
+        return _record(st, op, spec, inputs)
+    values = tr.values
+    refs: list[Any] = [op, spec]
+    fresh: list[Value] = []
+    for v in inputs:
+        if v.trace is tr:
+            refs.append(v.index)
+            continue
+        known = v.aval
+        if v.array is None or v.trace is DIRECT or known.device != tr.device:
+            break
+        wants = v.requires_grad
+        refs.append(known.plain if wants is False else known.leaf if wants and v.owner is not None else leaf_key(v))
+        v.trace, v.index = tr, len(values) + len(fresh)
+        fresh.append(v)
+    else:
+        node = tr.cursor.children[st.grad].get(tuple(refs))
+        if node is not None:
+            tr.cursor = node
+            if fresh:
+                values += fresh
+            if node.single:
+                out = Value(None, node.aval, tr, node.start, node.grad)
+                values.append(out)
+                return out
+            return _outputs(tr, node)
+    _undo(fresh)
     return _record(st, op, spec, inputs)
 
 
