@@ -62,7 +62,8 @@ def main() -> None:
 
     load = WORKLOADS[options.model]
     hand = by_hand.build(load)
-    step = hand.step.__wrapped__
+    compiled: Any = hand.step
+    step = compiled.__wrapped__
     args = (hand.params, hand.state, hand.optimizer.init(hand.params), hand.key, *hand.batches[0])
     show(f"{options.model}-jax", hand.step, args, options.out)
     print("  a call without donation, us of the thread and by the clock:", cost(jax.jit(step), args))

@@ -110,7 +110,7 @@ class _Surroundings:
         now = (_changes.count(), [id(x) if not isinstance(x, _SCALARS) else (type(x), x) for x in reached])
         if self.seen is None or self.seen[0] != now:
             tensors: list[Tensor] = []
-            prints = []
+            prints: list[Any] = []
             for x in reached:
                 if isinstance(x, Module):
                     prints.append(_fingerprint(x, tensors))
@@ -145,7 +145,7 @@ def _contents(x: Any, tensors: list[Tensor]) -> Any:
 
 def _fingerprint(root: Module, tensors: list[Tensor]) -> tuple:
     """Whatever of a module and its children can change what calling it records; their tensors are appended."""
-    prints = []
+    prints: list[Any] = []
     for m in root.modules():
         prints.append(id(m))
         for name, x in m.__dict__.items():
@@ -172,7 +172,7 @@ class _Replay:
         self.segment = found
         self.writes: list[tuple[int, int, int]] = []  # which tensor, the new value's position, versions gone by
         self.draws: list[Callable[[], Value]] = []
-        self.made: list[tuple[int, Any, bool]] = []  # position, aval and requires_grad of what is returned
+        self.made: list[tuple[int, Any, bool | None]] = []  # position, aval and requires_grad of what is returned
         self.result: Callable[[list], Any] = lambda given: None
         self.words: int | None = None  # position of the accelerator generator's new state
 

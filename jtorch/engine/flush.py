@@ -98,7 +98,7 @@ def flush(tr: Trace, why: str) -> None:
     if not values:
         return
     tr.dead = True
-    tr.nodes = {}
+    tr.nodes = _held(tr.nodes)
     held = _alive(values)
     if tr.cursor.end and _keep_graphs(tr, held):
         held = _alive(values)
@@ -121,7 +121,7 @@ def _keep_graphs(tr: Trace, held: list[int]) -> bool:
     """
     values = tr.values
     producers = None
-    found = []
+    found: list[Any] = []
     for i in held:
         v: Any = values[i]
         if not v.requires_grad or v.owner is not None or v.node is not None:

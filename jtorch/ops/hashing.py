@@ -30,4 +30,5 @@ def hash_tensor(self: Any, dim: tuple[int, ...], *, keepdim: bool, mode: int) ->
         if not self.shape[axis]:
             raise IndexError(f"hash_tensor: Expected reduction dim {axis} to have non-zero size.")
     bits = lax.bitcast_convert_type(self.astype(np.float64 if kind == FLOAT else np.int64), np.uint64)
-    return jnp.bitwise_xor.reduce(bits, axis=axes or None, keepdims=keepdim) if self.ndim else bits
+    where: Any = axes or None
+    return jnp.bitwise_xor.reduce(bits, axis=where, keepdims=keepdim) if self.ndim else bits

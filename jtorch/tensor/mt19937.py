@@ -30,7 +30,7 @@ class Mt19937:
         self.initial_seed = seed
         self.cached: float | None = None
         self._fresh = True
-        legacy = np.random.RandomState(seed & 0xFFFFFFFF).get_state(legacy=True)
+        legacy: Any = np.random.RandomState(seed & 0xFFFFFFFF).get_state(legacy=True)
         self._restore(legacy[1], _WORDS)
 
     def raw(self, n: int) -> np.ndarray:

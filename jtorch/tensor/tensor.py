@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -43,6 +43,12 @@ class Tensor(metaclass=TensorMeta):
     names: tuple | None = None
     layout = devices.strided
     __array_priority__ = 1000
+
+    if TYPE_CHECKING:  # operators and indexing are put on the class by install.py
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __getitem__(self, index: Any) -> "Tensor": ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
 
     # -- values
 
@@ -323,6 +329,8 @@ class Tensor(metaclass=TensorMeta):
     def data(self, new: "Tensor") -> None:
         if not isinstance(new, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(new).__name__}")
+        if self._ref is not None and not new._v.aval.inexact:
+            raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
         shared = new.detach()
         self._alias = shared._alias
         v = shared._value

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 __all__ = [
-    "GetAttrKey", "MappingKey", "SequenceKey", "TreeSpec", "keystr", "register_pytree_node", "tree_all", "tree_all_only",
-    "tree_any", "tree_any_only", "tree_flatten", "tree_flatten_with_path", "tree_iter", "tree_leaves", "tree_map",
-    "tree_map_", "tree_map_only", "tree_map_with_path", "tree_structure", "tree_unflatten",
+    "GetAttrKey", "MappingKey", "SequenceKey", "TreeSpec", "keystr", "register_pytree_node", "tree_all",
+    "tree_all_only", "tree_any", "tree_any_only", "tree_flatten", "tree_flatten_with_path", "tree_iter", "tree_leaves",
+    "tree_map", "tree_map_", "tree_map_only", "tree_map_with_path", "tree_structure", "tree_unflatten",
 ]  # fmt: skip
 
 IsLeaf = Callable[[Any], bool] | None
@@ -85,7 +85,7 @@ _KINDS: dict[type, _Kind] = {
         lambda x: (list(x), type(x)), lambda children, kind: kind(*children), lambda x: map(GetAttrKey, x._fields)
     ),
 }
-_SHOWN = {_NamedTuple: "namedtuple"}
+_SHOWN: dict[type, str] = {_NamedTuple: "namedtuple"}
 
 
 def register_pytree_node(
@@ -120,7 +120,7 @@ def _kind_of(x: Any, is_leaf: IsLeaf) -> type | None:
 
 
 class TreeSpec:
-    """The structure of a tree without its leaves: a class, its context and the children's structures; a leaf has None."""
+    """The structure of a tree without its leaves: a class, its context, the children's structures; a leaf has None."""
 
     __slots__ = ("type", "context", "_children", "num_nodes", "num_leaves", "num_children")
 
@@ -128,8 +128,8 @@ class TreeSpec:
         self.type = type
         self.context = context
         self._children = children
-        self.num_nodes = 1 + sum(c.num_nodes for c in children)
-        self.num_leaves = sum(c.num_leaves for c in children) if type is not None else 1
+        self.num_nodes: int = 1 + sum(c.num_nodes for c in children)
+        self.num_leaves: int = sum(c.num_leaves for c in children) if type is not None else 1
         self.num_children = len(children)
 
     def children(self) -> list["TreeSpec"]:
@@ -149,8 +149,8 @@ class TreeSpec:
         given = list(leaves)
         if len(given) != self.num_leaves:
             raise ValueError(
-                f"treespec.unflatten(leaves): `leaves` has length {len(given)} but the spec refers to a pytree that holds "
-                f"{self.num_leaves} items ({self})."
+                f"treespec.unflatten(leaves): `leaves` has length {len(given)} but the spec refers to a pytree "
+                f"that holds {self.num_leaves} items ({self})."
             )
         return self._build(iter(given))
 
