@@ -116,13 +116,15 @@ class GradScaler:
             raise RuntimeError("step() has already been called since the last update().")
         if self._stage[id(optimizer)] == "ready":
             self.unscale_(optimizer)
-        optimizer.found_inf = self._found[id(optimizer)]
+        self._stage[id(optimizer)] = "stepped"
+        found = self._found[id(optimizer)]
+        if not getattr(optimizer, "_honours_found_inf", False):  # one of the user's own: the flag is read, as in torch
+            return None if found.item() else optimizer.step(*args, **kwargs)
+        optimizer.found_inf = found
         try:
-            made = optimizer.step(*args, **kwargs)
+            return optimizer.step(*args, **kwargs)
         finally:
             del optimizer.found_inf
-        self._stage[id(optimizer)] = "stepped"
-        return made
 
     def update(self, new_scale: Any = None) -> None:
         """Adjust the scale after the steps of this iteration, or set it."""
