@@ -97,6 +97,22 @@ def unbind(input: Any, dim: int = 0) -> tuple:
     return tuple(_unbind_piece(input, d, i) for i in range(input.shape[d]))
 
 
+_narrow = bind.generate(views.narrow, function=True)
+
+
+@composite("torch Tensor")
+def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
+    """A view of ``length`` elements of a dimension from ``start`` on, which may be a 0-d integer tensor.
+
+    https://docs.pytorch.org/docs/stable/generated/torch.narrow.html
+    """
+    if isinstance(start, jtorch.Tensor):
+        if start.ndim or start.is_floating_point() or start.is_complex() or start.dtype == jtorch.bool:
+            raise RuntimeError("start must be an 0-dim integral Tensor.")
+        start = int(start)
+    return _narrow(input, dim, start, length)
+
+
 # -- pieces by the places of the cuts
 
 

@@ -184,8 +184,9 @@ def roll(self, shifts, dims):
     xp = _xp(self)
     if not dims:
         return xp.roll(self.reshape(-1), shifts[0]).reshape(self.shape)
-    axes = tuple(wrap_dim(d, self.ndim) for d in dims)
-    return xp.roll(self, tuple(shifts), axes) if self.ndim else self
+    if not self.ndim:
+        raise IndexError(f"Dimension specified as {dims[0]} but tensor has no dimensions")
+    return xp.roll(self, tuple(shifts), tuple(wrap_dim(d, self.ndim) for d in dims))
 
 
 @shape_op("flip(Tensor self, int[] dims) -> Tensor", varargs="dims")
@@ -366,7 +367,7 @@ def _pieces(schema: str, cut: Callable, **fields: Any) -> OpDef:
         return [x.copy() if on_host(x) else jnp.copy(x) for x in parts]
 
     impl.__doc__ = f"Pieces of a tensor as tensors of their own (torch.{schema.partition('(')[0].partition('.')[0]})."
-    return shape_op(schema, expose="torch", out=False, **fields)(impl)
+    return shape_op(schema, expose="torch", **fields)(impl)
 
 
 for _schema, _cut, _grad in (
@@ -376,9 +377,7 @@ for _schema, _cut, _grad in (
     _pieces(f"{_schema} -> Tensor[]", _cut, grad_name=f"{_grad}Backward0_copy")
 
 
-@shape_op(
-    "unbind_copy(Tensor self, int dim=0) -> Tensor[]", expose="torch", out=False, grad_name="UnbindBackward0_copy"
-)
+@shape_op("unbind_copy(Tensor self, int dim=0) -> Tensor[]", expose="torch", grad_name="UnbindBackward0_copy")
 def unbind_copy(self, dim):
     """The slices of a dimension as tensors of their own (torch.unbind_copy)."""
     if not self.ndim:

@@ -179,6 +179,8 @@ class OpDef:
         if dtype is None:
             chosen = [a for a, p in zip(args, self._promoted, strict=True) if p and a is not None]
             flat = [x for a in chosen for x in (a if isinstance(a, (list, tuple)) else (a,))]
+            if not flat:
+                return
             dtype = promotion.result_type(*flat)
             if self.promote == "float":
                 dtype = promotion.to_float(dtype)

@@ -120,6 +120,10 @@ def flatten(self, start_dim, end_dim):
 @view("unflatten(Tensor(a) self, int dim, int[] sizes) -> Tensor(a)", _reshape_back, grad_name="ViewBackward0")
 def unflatten(self, dim, sizes):
     """Dimension ``dim`` split into ``sizes`` (torch.unflatten). Raises RuntimeError where their product differs."""
+    if not self.ndim:
+        raise RuntimeError(
+            f"unflatten got an unexpected error:\nDimension specified as {dim} but tensor has no dimensions"
+        )
     d = wrap_dim(dim, self.ndim)
     if not sizes:
         raise RuntimeError("unflatten: sizes must be non-empty")
@@ -381,7 +385,12 @@ def _narrow_write(base: Any, new: Any, dim: int, start: int, length: int) -> Any
     return put_slice(base, new, *_narrowed(base.shape, dim, start, length))
 
 
-@view("narrow(Tensor(a) self, int dim, int start, int length) -> Tensor(a)", _narrow_write, grad_name="SliceBackward0")
+@view(
+    "narrow(Tensor(a) self, int dim, int start, int length) -> Tensor(a)",
+    _narrow_write,
+    expose="",
+    grad_name="SliceBackward0",
+)
 def narrow(self, dim, start, length):
     """``length`` elements of dimension ``dim`` from ``start`` on (torch.narrow)."""
     return take_slice(self, *_narrowed(self.shape, dim, start, length))
