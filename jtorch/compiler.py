@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jtorch.engine import record, segment, trace
-from jtorch.engine.flush import flush
+from jtorch.engine.flush import flush, flush_all
 from jtorch.engine.value import Value
 from jtorch.nn.modules import _changes
 from jtorch.nn.modules.module import Module
@@ -261,7 +261,7 @@ class Compiled:
             settle(t)
         start, base = tr.cursor, len(tr.values)
         before = [(t._v, t._version, t._grad) for t in tensors]
-        seen = segment.Recording(self.fullgraph, getattr(self.fn, "__qualname__", repr(self.fn)))
+        seen = segment.Recording("torch.compile(fullgraph=True)" if self.fullgraph else "", _name(self.fn))
         st.recording = seen
         try:
             result = self.fn(*args, **kwargs)
@@ -318,6 +318,10 @@ class Compiled:
 
         replay.result = _result(result, place)
         return replay
+
+
+def _name(fn: Callable) -> str:
+    return getattr(fn, "__qualname__", repr(fn))
 
 
 _missed: Any = object()
@@ -395,6 +399,31 @@ def compile(
     if not callable(model):
         raise AssertionError(f"A callable function is expected, but {type(model)} is provided.")
     return Compiled(model, fullgraph)
+
+
+def whole_step(step: Callable) -> Callable:
+    """``jtorch.jit``: a whole step, or several, as one program. What ``step`` mutates (modules, optimizers, gradients)
+    is state that the program takes and returns, its old buffers donated.
+
+    The ordinary loop is one program a step by itself; this joins what would be cut, such as the backward passes of a
+    gradient accumulation, and raises RuntimeError, naming the line, where the step needs the data in between.
+    """
+
+    @functools.wraps(step)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        st = _local.state
+        if st.recording is not None or record.eager:
+            return step(*args, **kwargs)
+        flush_all("before jtorch.jit")
+        st.recording = segment.Recording("jtorch.jit", _name(step), defers=True)
+        try:
+            made = step(*args, **kwargs)
+        finally:
+            st.recording = None
+        flush_all("jtorch.jit")
+        return made
+
+    return call
 
 
 # -- torch.compiler

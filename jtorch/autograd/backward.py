@@ -8,7 +8,7 @@ from jtorch.autograd.graph import GradientEdge
 from jtorch.engine import autograd as engine
 from jtorch.engine import trace
 from jtorch.engine.autograd import Edge
-from jtorch.engine.flush import flush
+from jtorch.engine.flush import boundary
 from jtorch.engine.value import Value
 from jtorch.tensor.tensor import Tensor, wrap
 
@@ -139,7 +139,7 @@ def backward(
     if tr is None:
         return
     if tr.backward_seen and st.trace is tr and not retain:
-        flush(tr, "second backward()")
+        boundary("second backward()")
     tr.backward_seen = True
 
 

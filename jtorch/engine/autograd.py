@@ -69,7 +69,7 @@ def backward(root: Value, ct: Value | None, retain: bool) -> bool:
     leaves = []
     for at, grad in memo.grads:
         owner = values[at].owner()  # type: ignore[union-attr, misc]
-        if owner is not None:
+        if owner is not None and owner._ref is not None:
             if owner._hooks or owner._ref.hooked():
                 return False
             leaves.append((owner, grad))
@@ -82,8 +82,12 @@ def backward(root: Value, ct: Value | None, retain: bool) -> bool:
     tr.cursor = memo.end
     if not retain:
         tr.consumed.append(memo.consumed)
-    for owner, grad in leaves:
-        owner._accumulate(values[grad])
+    grad_mode, st.grad = st.grad, False  # as in the full walk, so that what follows is the same path
+    try:
+        for owner, grad in leaves:
+            owner._accumulate(values[grad])
+    finally:
+        st.grad = grad_mode
     return True
 
 
@@ -115,7 +119,7 @@ def run_backward(
         wanted = None if targets is None else {id(where) for where, _ in targets}
         for key, (ref, grad) in list(walk.leaf_grads.items()):
             owner = ref()
-            if owner is None or (wanted is not None and key not in wanted):
+            if owner is None or owner._ref is None or (wanted is not None and key not in wanted):
                 continue
             for hook in list((owner._hooks or {}).values()):
                 grad = hook(grad)

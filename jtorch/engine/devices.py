@@ -11,7 +11,9 @@ forked = False  # a forked process: see fork.py
 
 @cache
 def devices(kind: str) -> tuple[jax.Device, ...]:
-    """All JAX devices of a kind; empty where JAX has no such backend. Raises RuntimeError for accelerators after a fork."""
+    """All JAX devices of a kind; empty where JAX has no such backend. Raises RuntimeError for accelerators after a
+    fork.
+    """
     if forked and kind != "cpu":
         raise RuntimeError(
             f"Cannot re-initialize {kind.upper()} in forked subprocess. To use {kind.upper()} with multiprocessing, you must "

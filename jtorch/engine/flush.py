@@ -72,6 +72,25 @@ def flush_for(value: Value, why: str) -> None:
             raise RuntimeError("jtorch: a value pending in another thread could not be computed")
 
 
+def _base_held(array: np.ndarray) -> int:
+    return getrefcount(array.base)
+
+
+_BASE_HELD = _base_held(np.zeros(4).reshape(2, 2))
+
+
+def _sole(array: np.ndarray) -> bool:
+    """Whether no other NumPy array shares the memory."""
+    return array.base is None or (type(array.base) is np.ndarray and _base_held(array) <= _BASE_HELD)
+
+
+def boundary(why: str) -> None:
+    """A place between steps where what is pending may well run; not where a step is compiled as a whole."""
+    seen = trace.state().recording
+    if seen is None or not seen.defers:
+        flush_all(why)
+
+
 def flush_all(why: str) -> None:
     """Flush every open trace of this thread."""
     for tr in list(trace.state().traces.values()):
@@ -164,7 +183,9 @@ def _compute(tr: Trace, values: list[Value | None], held: list[int], cursor: tra
         if v.aval.device != device:
             array = jax.device_put(array, jax_device(device))
         elif type(array) is np.ndarray:
-            if v.sent or v.aval.size > SMALL:
+            if own and i not in kept and getrefcount(array) <= _ARRAY_HELD and _sole(array):
+                donate.append(i)  # as its successor will be in the next step
+            elif v.sent or v.aval.size > SMALL:
                 array = v.array = jax.device_put(array, jax_device(device))
             v.sent = True
         elif own and getrefcount(array) <= _ARRAY_HELD and i not in kept and type(array) not in NUMBERS:

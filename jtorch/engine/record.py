@@ -120,7 +120,7 @@ def _record(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...], de
 
 
 def is_full(tr: Trace, plain: int = MAX_PLAIN) -> bool:
-    """Whether a trace should be flushed before more is added: it is long, or longer than ``plain`` without gradients."""
+    """Whether a trace should be flushed before more is added: it is long, or over ``plain`` values need no gradient."""
     n = len(tr.values)
     if n > MAX_PENDING:
         return True

@@ -1,4 +1,4 @@
-"""Programs of a forked process, run by another: ``python -m jtorch.engine.remote``.
+"""Programs of a forked process, run by another one.
 
 XLA does not survive a fork, so a forked process (a DataLoader's worker) sends what NumPy cannot do to a process of its
 own, as the steps of the trace and the arrays they start from. It is started when first needed, uses the CPU alone, and
@@ -31,7 +31,7 @@ _PLAIN = (str, bytes, int, float, complex, bool, type(None), tuple, list, dict, 
 
 
 def run(end: Node, outputs: tuple[int, ...], arrays: list[Any]) -> list[np.ndarray]:
-    """The arrays at ``outputs`` of a path that ends on ``end`` and starts from ``arrays``; raises what its checks find."""
+    """The arrays at ``outputs`` of a path from ``arrays`` to ``end``; raises what its checks find."""
     other = _other()
     settings = (str(config.default_dtype), config.matmul_precision)
     key = (id(end), outputs, settings)
@@ -52,7 +52,7 @@ def run(end: Node, outputs: tuple[int, ...], arrays: list[Any]) -> list[np.ndarr
 @cache
 def _other() -> SimpleNamespace:
     env = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
-    command = [sys.executable, "-m", "jtorch.engine.remote"]
+    command = [sys.executable, "-c", "from jtorch.engine.remote import serve; serve()"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
     return SimpleNamespace(process=process, known={})
 
@@ -75,9 +75,10 @@ class _Pickler(pickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, Aval):
             return aval, (obj.shape, obj.dtype, obj.device)
-        if isinstance(obj, _PLAIN) or not type(obj).__module__.startswith("jtorch."):
+        kind = obj if isinstance(obj, type) else type(obj)
+        if isinstance(obj, _PLAIN) or kind.__module__.partition(".")[0] not in ("jtorch", "torch"):
             return NotImplemented
-        return _found, _place(obj)
+        return NotImplemented if isinstance(obj, Exception) else (_found, _place(obj))
 
 
 def _place(obj: Any) -> tuple[str, str]:
@@ -125,7 +126,7 @@ def serve() -> None:
         except Exception as error:
             answer = error
         try:
-            pickle.dump(answer, sink, 5)
+            _Pickler(sink, 5).dump(answer)
             sink.flush()
         except BrokenPipeError:
             return
@@ -155,7 +156,3 @@ def _marked(spec: tuple) -> tuple:
     """A spec with the strings that are known by identity."""
     marks = {LIST: LIST, RUNTIME: RUNTIME}
     return tuple(_marked(x) if type(x) is tuple else marks.get(x, x) if type(x) is str else x for x in spec)
-
-
-if __name__ == "__main__":
-    serve()

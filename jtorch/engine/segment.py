@@ -18,9 +18,10 @@ from jtorch.engine.value import DIRECT, Value
 class Recording:
     """What is noted while a function is observed: numbers drawn on the host, and what broke the stretch."""
 
-    def __init__(self, whole: bool, name: str) -> None:
-        self.whole = whole
+    def __init__(self, whole: str, name: str, defers: bool = False) -> None:
+        self.whole = whole  # who says that there must be no break; empty: there may
         self.name = name
+        self.defers = defers  # flushes between steps wait for the end
         self.draws: list[tuple[Value, Callable[[], Value]]] = []
         self.touched = 0  # uses of random generators; more than there are draws: some cannot be made again
         self.broken: str | None = None
@@ -30,12 +31,10 @@ class Recording:
         self.draws.append((value, again))
 
     def breaks(self, why: str) -> None:
-        """The pending program has to run; raises RuntimeError where that is not allowed (``fullgraph=True``)."""
+        """The pending program has to run; raises RuntimeError where that is not allowed."""
         self.broken = self.broken or why
         if self.whole:
-            raise RuntimeError(
-                f"torch.compile(fullgraph=True): {self.name} needs the data in between ({why}, at {trace.user_line()})"
-            )
+            raise RuntimeError(f"{self.whole}: {self.name} needs the data in between ({why}, at {trace.user_line()})")
 
 
 class Segment:

@@ -128,4 +128,4 @@ def runtime_scalar(value: float, dtype: Any, device: str) -> Tensor:
 
 def flush(why: str) -> None:
     """Run what this thread has pending."""
-    engine_flush.flush_all(why)
+    engine_flush.boundary(why)
