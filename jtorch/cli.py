@@ -179,7 +179,14 @@ def _check(args: list[str]) -> int:
     return check(args)
 
 
+def _coverage(args: list[str]) -> int:
+    from jtorch.coverage import main as coverage
+
+    return coverage(args)
+
+
 # name -> (one line of help, what runs it on the arguments after its name)
 COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
     "check": ("list the torch names that a script uses and jtorch lacks", _check),
+    "coverage": ("count the public names of torch that jtorch has", _coverage),
 }
