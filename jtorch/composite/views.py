@@ -5,7 +5,7 @@ from typing import Any
 
 import jtorch
 from jtorch.composite.table import composite
-from jtorch.ops import views
+from jtorch.ops import pieces, views
 from jtorch.ops.dims import wrap_dim
 from jtorch.ops.errors import scalar_type
 from jtorch.tensor import bind
@@ -27,13 +27,13 @@ def _pieces(name: str, x: Any, dim: int, cut: Callable, piece: Callable) -> tupl
         raise RuntimeError(f"{name} expects at least a 1-dimensional tensor")
     d = wrap_dim(bind.int_arg(dim, "dim", name), x.ndim)
     lengths = cut(x.shape[d], d)
-    return tuple(piece(x, d, start, n) for start, n in zip(views.starts(lengths), lengths, strict=True))
+    return tuple(piece(x, d, start, n) for start, n in zip(pieces.starts(lengths), lengths, strict=True))
 
 
 def _by_size(name: str, piece: Callable) -> Callable:
     def split(input: Any, split_size: Any, dim: int = 0) -> tuple:
         step = bind.int_arg(split_size, "split_size", name)
-        return _pieces("split", input, dim, lambda n, d: views.split_lengths(n, step), piece)
+        return _pieces("split", input, dim, lambda n, d: pieces.split_lengths(n, step), piece)
 
     return split
 
@@ -45,7 +45,7 @@ def _by_sizes(name: str, piece: Callable) -> Callable:
             kind = type(split_sizes).__name__
             raise TypeError(f"{name}(): argument 'split_sizes' (position 2) must be tuple of ints, not {kind}")
         sizes = bind.ints_arg(split_sizes, "split_sizes", name, None)
-        return _pieces("split", input, dim, lambda n, d: views.given_lengths(n, sizes, d), piece)
+        return _pieces("split", input, dim, lambda n, d: pieces.given_lengths(n, sizes, d), piece)
 
     return split_with_sizes
 
@@ -54,7 +54,7 @@ def _by_count(name: str, piece: Callable) -> Callable:
     def chunk(input: Any, chunks: Any, dim: int = 0) -> tuple:
         """Views of at most ``chunks`` consecutive pieces of equal length, the last one perhaps shorter."""
         count = bind.int_arg(chunks, "chunks", name)
-        return _pieces("chunk", input, dim, lambda n, d: views.chunk_lengths(n, count), piece)
+        return _pieces("chunk", input, dim, lambda n, d: pieces.chunk_lengths(n, count), piece)
 
     return chunk
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jtorch.ops import views
+from jtorch.ops import pieces, views
 from jtorch.ops.dims import wrap_dim, wrap_dims
 from jtorch.ops.indices import fill_value
 from jtorch.ops.promotion import COMPLEX, FLOAT, category
@@ -363,7 +363,7 @@ def _pieces(schema: str, cut: Callable, **fields: Any) -> OpDef:
             raise RuntimeError(f"{name} expects at least a 1-dimensional tensor")
         d = wrap_dim(dim, self.ndim)
         lengths = cut(self.shape[d], how, d)
-        parts = [views.take_slice(self, d, start, n) for start, n in zip(views.starts(lengths), lengths, strict=True)]
+        parts = [views.take_slice(self, d, start, n) for start, n in zip(pieces.starts(lengths), lengths, strict=True)]
         return [x.copy() if on_host(x) else jnp.copy(x) for x in parts]
 
     impl.__doc__ = f"Pieces of a tensor as tensors of their own (torch.{schema.partition('(')[0].partition('.')[0]})."
@@ -371,8 +371,8 @@ def _pieces(schema: str, cut: Callable, **fields: Any) -> OpDef:
 
 
 for _schema, _cut, _grad in (
-    ("split_copy(Tensor self, int split_size, int dim=0)", lambda n, k, d: views.split_lengths(n, k), "Split"),
-    ("split_with_sizes_copy(Tensor self, int[] split_sizes, int dim=0)", views.given_lengths, "SplitWithSizes"),
+    ("split_copy(Tensor self, int split_size, int dim=0)", lambda n, k, d: pieces.split_lengths(n, k), "Split"),
+    ("split_with_sizes_copy(Tensor self, int[] split_sizes, int dim=0)", pieces.given_lengths, "SplitWithSizes"),
 ):
     _pieces(f"{_schema} -> Tensor[]", _cut, grad_name=f"{_grad}Backward0_copy")
 
