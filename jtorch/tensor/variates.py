@@ -159,7 +159,8 @@ def _counts(kind: str, parameters: tuple[Tensor, ...], generator: Any) -> Tensor
         drawn = drawn / drawn.sum(-1, keepdims=True)
     drawn = narrowed(drawn, a.dtype)
     if kind in _LEAST:  # never 0, where the logarithm is infinite
-        drawn = np.clip(drawn, smallest(a.dtype), before_one(a.dtype) if kind == "dirichlet" else None)
+        most = before_one(a.dtype) if kind == "dirichlet" else None
+        drawn = np.clip(drawn, smallest(a.dtype), most).astype(a.dtype, copy=False)
     return wrap(from_array(drawn, "cpu"))
 
 
