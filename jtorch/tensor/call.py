@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jtorch.engine import checks, record, trace
+from jtorch.engine.aval import aval as aval_of
 from jtorch.engine.op import T
 from jtorch.engine.value import DIRECT, Value, from_array
 from jtorch.ops.table import OpDef
@@ -116,6 +117,8 @@ _missing: Any = object()
 def run_view(op: OpDef, spec: tuple, base: Tensor) -> Tensor:
     """Run a view operator: the result shares ``base``'s storage."""
     v = base._value
+    if op.name in _PLAIN_IF_REAL and v.aval.dtype.kind != "c" and (v.aval.dtype.kind != "b" or op.name != "positive"):
+        return base
     made = None
     if v.array is not None and op.host is not None:
         made = _host_values(_local.state, op, spec, (v,))
@@ -134,6 +137,9 @@ def run_view(op: OpDef, spec: tuple, base: Tensor) -> Tensor:
     value.source = alias.storage.value
     out._alias = Alias(alias.storage, (*alias.steps, Step(op, spec, _local.state.grad)), alias.quiet)
     return out
+
+
+_PLAIN_IF_REAL = frozenset({"real", "conj", "resolve_conj", "resolve_neg", "positive"})  # give a real tensor itself
 
 
 def pack(op: OpDef, made: Any) -> Any:
@@ -207,7 +213,8 @@ def _host_values(st: Any, op: OpDef, spec: tuple, inputs: tuple[Value, ...]) -> 
 
 
 def _host_value(a: Any) -> Value:
-    return from_array(a if type(a) is _ndarray else np.asarray(a), "cpu")
+    array = a if type(a) is _ndarray else np.asarray(a)
+    return Value(array, aval_of(array.shape, array.dtype, "cpu"), None, -1, False)
 
 
 def _dynamic(op: OpDef, spec: tuple, inputs: tuple[Value, ...]) -> Any:
@@ -267,18 +274,20 @@ def write_result(x: Tensor, made: Tensor, name: str) -> Tensor:
     return x._write(made._value)
 
 
-def write_out(out: Any, made: Any, name: str) -> Any:
-    """Write results into ``out=`` tensors, resizing as torch does; returns ``out``."""
+def write_out(out: Any, made: Any, name: str, operands: tuple[Value, ...] = ()) -> Any:
+    """Write results into ``out=`` tensors, resizing as torch does; returns ``out``. One of the operands, which the
+    results were computed from, is not resized.
+    """
     if isinstance(out, (tuple, list)):
         for o, m in zip(out, made, strict=True):
-            _write_one(o, m, name)
+            _write_one(o, m, name, operands)
         return type(made)(*out) if hasattr(made, "_fields") else out
     if not isinstance(out, Tensor):
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
-    return _write_one(out, made, name)
+    return _write_one(out, made, name, operands)
 
 
-def _write_one(out: Tensor, made: Tensor, name: str) -> Tensor:
+def _write_one(out: Tensor, made: Tensor, name: str, operands: tuple[Value, ...]) -> Tensor:
     if _local.state.grad and (out.requires_grad or made.requires_grad):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
@@ -295,6 +304,10 @@ def _write_one(out: Tensor, made: Tensor, name: str) -> Tensor:
     value = (made if out.dtype is made.dtype else made.to(out.dtype))._value  # type: ignore[attr-defined]
     if out._v.aval.shape == made._v.aval.shape:
         return out._write(value)
+    if any(v is out._v for v in operands):
+        raise RuntimeError(
+            f"output with shape {list(out.shape)} doesn't match the broadcast shape {list(made.shape)}"
+        )
     if out.numel():
         warnings.warn(
             f"An output with one or more elements was resized since it had shape {list(out.shape)}, which does not "

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jtorch.engine import record, trace
+from jtorch.engine.aval import aval
 from jtorch.engine.op import LIST, NUMBERS, T
 from jtorch.engine.value import Value, from_array
 from jtorch.ops import indexing as ops
@@ -18,6 +19,7 @@ from jtorch.tensor.storage import Alias, Step
 from jtorch.tensor.tensor import Tensor, tensor_from
 
 _STEPS = {name: TABLE[name] for name in ("select", "slice", "unsqueeze", "permute", "alias")}
+_SELECT = _STEPS["select"]
 _local = trace._local
 _new = object.__new__
 
@@ -56,12 +58,35 @@ def _viewed(self: Tensor, steps: Sequence[tuple[str, tuple]]) -> Tensor:
 
 def getitem(self: Tensor, index: Any) -> Tensor:
     """``self[index]``: a view for integers, slices, None and Ellipsis; a copy where tensors, arrays or lists index."""
+    if type(index) is int:
+        made = _item(self, index)
+        if made is not None:
+            return made
     steps, advanced = _plan(self, index)
     if advanced is None:
         return _viewed(self, steps or (("alias", ()),))
     base = _viewed(self, steps) if steps else self
     entry, values = _index_values(base, advanced)
     return call.run(ops.index, (T, entry), (base._value, *values))
+
+
+def _item(self: Tensor, index: int) -> Tensor | None:
+    """``self[index]`` of data that is there and needs no gradient, the step of every loop over a data set."""
+    alias = self._alias
+    v = self._v if alias is None or alias.seen == alias.storage.version else self._value
+    array = v.array
+    st = _local.state
+    if type(array) is not np.ndarray or v.requires_grad is not False or record.eager or st.recording or st.dual:
+        return None
+    if not array.shape or not -len(array) <= index < len(array):
+        return None
+    part = array[index, ...]
+    out = _new(Tensor)
+    out._v = seen = Value(part, aval(part.shape, part.dtype, "cpu"), None, -1, False)
+    alias = alias or self._shared()
+    seen.source = alias.storage.value
+    out._alias = Alias(alias.storage, (*alias.steps, Step(_SELECT, (T, 0, index), st.grad)), alias.quiet)
+    return out
 
 
 def _index_values(base: Tensor, advanced: list) -> tuple[tuple, list[Value]]:
@@ -102,6 +127,8 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     """``self[index] = value``: writes ``value``, broadcast and cast, through the storage."""
     if type(value) is int and not -(2**63) <= value < 2**63:
         raise ValueError("Overflow when unpacking long long")
+    if type(value) is float and self._v.aval.dtype.kind in "iu":
+        checked(value, self._v.aval.dtype)
     steps, advanced = _plan(self, index)
     target = _viewed(self, steps) if steps else self
     if advanced is None:
