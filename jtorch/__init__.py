@@ -24,6 +24,7 @@ from jtorch.settings import *
 from jtorch.tensor import bind as _bind
 from jtorch.tensor import factories as _factories
 from jtorch.tensor import install as _install
+from jtorch.tensor import legacy as _legacy
 from jtorch.tensor import random as _random
 from jtorch.tensor.device import (
     channels_last,
@@ -57,7 +58,7 @@ from jtorch.torch_version import __version__
 inf, nan, e, pi = float("inf"), float("nan"), 2.718281828459045, 3.141592653589793
 newaxis = None
 
-globals().update({**_bind.namespace("torch"), **_factories.FUNCTIONS, **_random.FUNCTIONS, **_DTYPES})
+globals().update({**_bind.namespace("torch"), **_factories.FUNCTIONS, **_random.FUNCTIONS, **_legacy.TYPES, **_DTYPES})
 _composite.load()
 _install.install()
 globals().update(_bind.composites("torch"))

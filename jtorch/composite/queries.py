@@ -5,7 +5,6 @@ from typing import Any
 import jtorch
 from jtorch.composite.table import composite
 from jtorch.ops.dims import reduce_dims
-from jtorch.tensor.factories import tensor
 
 
 def _function_of(name: str) -> None:
@@ -100,24 +99,6 @@ def norm_except_dim(v: Any, pow: int = 2, dim: int = 0) -> Any:
 
 
 # -- tensors like this one, and this one as another
-
-
-@composite("Tensor")
-def new(self: Any, *args: Any, device: Any = None) -> Any:
-    """A tensor of this dtype: of given sizes, or with the data of a sequence or a tensor (the older constructor)."""
-    if len(args) == 1 and not isinstance(args[0], (int, jtorch.Size)):
-        data: Any = args[0]
-        if isinstance(data, jtorch.Tensor):
-            other: Any = data
-            if other.dtype != self.dtype:
-                raise TypeError(f"expected {self.type()} (got {other.type()})")
-            return other.detach()
-        if isinstance(data, str):
-            raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
-        if not hasattr(data, "__len__"):
-            raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
-        return tensor(data, dtype=self.dtype, device=device or self.device)
-    return self.new_empty(*(args or (0,)), device=device)
 
 
 @composite("Tensor")

@@ -19,6 +19,7 @@ from jtorch.engine import flush
 from jtorch.engine.devices import devices
 from jtorch.tensor import device as _device
 from jtorch.tensor.device import device as _device_class
+from jtorch.tensor.legacy import CUDA_TYPES as _TYPES
 
 __all__ = [
     "current_device", "device", "device_count", "empty_cache", "get_device_capability", "get_device_name",
@@ -26,6 +27,7 @@ __all__ = [
     "is_initialized", "manual_seed", "manual_seed_all", "max_memory_allocated", "memory_allocated",
     "reset_peak_memory_stats", "seed", "seed_all", "set_device", "set_rng_state", "set_rng_state_all", "synchronize",
 ]  # fmt: skip
+globals().update(_TYPES)
 
 
 def is_available() -> bool:

@@ -133,15 +133,15 @@ def set_default_dtype(d: dtype) -> None:
     if not isinstance(d, dtype):
         raise TypeError("invalid dtype object: only floating-point types are supported as the default type")
     if not d.is_floating_point:
-        raise TypeError(f"only floating-point types are supported as the default type, but got {d}")
+        raise TypeError("only floating-point types are supported as the default type")
     config.set_default_dtype(d.np)
 
 
-def set_default_tensor_type(t: Any) -> None:
-    """The older way: a name such as ``torch.DoubleTensor``."""
-    name = t if isinstance(t, str) else f"torch.{t.__name__}"
+def set_default_tensor_type(t: Any, /) -> None:
+    """The older way: a type or its name, such as ``torch.DoubleTensor``; raises TypeError for other than floats."""
+    name = t if isinstance(t, str) else f"{t.__module__}.{t.__name__}"
     if name not in TYPE_NAMES:
-        raise TypeError(f"invalid type object: {t}")
+        raise TypeError("invalid type object: only floating-point types are supported as the default type")
     set_default_dtype(TYPE_NAMES[name])
 
 

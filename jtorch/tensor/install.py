@@ -8,7 +8,7 @@ import numpy as np
 
 from jtorch.engine.op import NUMBERS
 from jtorch.engine.value import Value, from_array
-from jtorch.tensor import call, factories, getitem, methods, random
+from jtorch.tensor import call, factories, getitem, legacy, methods, random
 from jtorch.tensor.bind import Mismatch, composites, namespace
 from jtorch.tensor.tensor import Tensor
 
@@ -43,6 +43,8 @@ def _inplace_operator(name: str) -> Callable:
 
 def install() -> None:
     """Complete the Tensor class."""
+    Tensor.__new__ = legacy.new  # type: ignore[assignment, method-assign]
+    Tensor.new = legacy.new_like  # type: ignore[attr-defined]
     table = namespace("Tensor")
     for name, fn in table.items():
         setattr(Tensor, name, fn)
