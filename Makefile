@@ -14,7 +14,7 @@ demo: $(VENV)/.test  ## the whole tutorial, block by block, on real data
 	$(RUN) -m compat_suite $(ARGS)
 
 test: $(VENV)/.test  ## jtorch's own tests; no torch needed
-	$(RUN) -m pytest tests --ignore=tests/conformance $(ARGS)
+	$(RUN) -m pytest tests --ignore=tests/conformance -n auto $(ARGS)
 
 lint: $(VENV)/.test
 	$(RUN) -m ruff format --check .
@@ -22,7 +22,7 @@ lint: $(VENV)/.test
 	$(RUN) -m mypy
 
 conformance: $(VENV)/.conformance  ## the same answers as real torch, asked live
-	$(RUN) -m pytest tests/conformance $(ARGS)
+	$(RUN) -m pytest tests/conformance -n auto $(ARGS)
 
 bench: $(VENV)/.conformance  ## training steps of torch, hand-written JAX and jtorch, side by side
 	$(RUN) benchmarks/record_op.py
