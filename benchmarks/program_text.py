@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -86,9 +87,8 @@ def main() -> None:
             seen["args"] = [jax.numpy.array(x) for x in given]
             return call(*given)
 
-        return type(
-            "Seen", (), {"call": staticmethod(keep), "checked": ready.checked, "outputs": ready.outputs, "steps": ready.steps}
-        ), new
+        shown = SimpleNamespace(call=keep, checked=ready.checked, outputs=ready.outputs, steps=ready.steps)
+        return shown, new
 
     trained = programs.build(load, options.device)
     trained.run(12)

@@ -1,10 +1,10 @@
 """What a torch file may make: the allow-list behind torch.load.
 
 Two lists. ``weights_only=True`` allows what torch allows: tensors, containers, numbers, and what the user registered.
-The default allows more, and still nothing that a file could use to run code: NumPy data, a few more containers, the pure
-functions of torch.nn.functional, and objects of nn.Module classes that the running program has already defined. Such an
-object is made by ``cls.__new__(cls)`` and given its ``__dict__`` (or passed to its class's ``__setstate__``); its class
-is looked up, never imported, and never called.
+The default allows more, and still nothing that a file could use to run code: NumPy data, a few more containers, the
+pure functions of torch.nn.functional, and objects of nn.Module classes that the running program has already defined.
+Such an object is made by ``object.__new__(cls)`` and given its ``__dict__`` (or passed to its class's
+``__setstate__``); its class is looked up, never imported, and never called.
 """
 
 import _compat_pickle
@@ -31,7 +31,7 @@ _BLOCKED = ("sys", "os", "posix", "nt")
 
 
 class Call:
-    """A function that a file may call and may do nothing else with: what is left of it in an object cannot be called."""
+    """A function that a file may call and do nothing else with: what is left of it in an object cannot be called."""
 
     __slots__ = ("name", "run")
 
@@ -174,12 +174,17 @@ _CONSTRUCTORS: dict[Any, Callable[[tuple], Any]] = {
     np.dtype: numpy_state.make_dtype,
 }
 
-_CALLS = {
+
+def _star(run: Callable) -> Callable[[tuple], Any]:
+    return lambda args: run(*args)
+
+
+_CALLS: dict[str, Callable[[tuple], Any]] = {
     "_codecs.encode": _latin1,
     "torch.serialization._get_layout": _layout,
     "torch._tensor._rebuild_from_type_v2": _tensor_of_type,
     **{
-        f"torch._utils.{name}": (lambda args, run=getattr(_utils, name): run(*args))
+        f"torch._utils.{name}": _star(getattr(_utils, name))
         for name in (
             "_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_parameter",
             "_rebuild_parameter_with_state", "_rebuild_meta_tensor_no_storage", "_rebuild_device_tensor_from_numpy",
@@ -188,7 +193,7 @@ _CALLS = {
 }  # fmt: skip
 _ABSENT_KINDS = ("_rebuild_sparse_tensor", "_rebuild_qtensor", "_rebuild_nested_tensor", "_rebuild_wrapper_subclass")
 
-_MORE_CALLS = {
+_MORE_CALLS: dict[str, Callable[[tuple], Any]] = {
     "builtins.getattr": _operator,
     "torch.nn.parameter.UninitializedParameter": _uninitialized,
     **{
@@ -297,8 +302,8 @@ class Restricted:
         if self._weights_only or module.partition(".")[0] in ("torch", "builtins"):
             return told
         return (
-            f"{told} If it is the class of a saved model, it is not defined in this program: define or import it before "
-            "torch.load, under the name that the file knows it by."
+            f"{told} If it is the class of a saved model, it is not defined in this program: define or import "
+            "it before torch.load, under the name that the file knows it by."
         )
 
     # -- objects
@@ -318,11 +323,11 @@ class Restricted:
     def new(self, cls: Any, args: tuple, kwargs: dict) -> Any:
         """A new object without state."""
         if self._is_registered(cls) and isinstance(cls, type):
-            made = cls.__new__(cls, *args, **kwargs)
+            made: Any = cls.__new__(cls, *args, **kwargs)  # type: ignore[call-overload]
         elif isinstance(cls, type) and issubclass(cls, jtorch.nn.Module) and not self._weights_only:
             if args or kwargs:
                 raise UnpicklingError(f"Trying to create a {cls.__name__} with arguments")
-            made = cls.__new__(cls)
+            made = object.__new__(cls)
         elif cls in _CONSTRUCTORS if isinstance(cls, type) else False:
             return _CONSTRUCTORS[cls](args)
         else:

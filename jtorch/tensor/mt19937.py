@@ -66,7 +66,8 @@ class Mt19937:
         raw = np.ascontiguousarray(data, np.uint8).tobytes()
         if len(raw) != STATE_BYTES:
             raise RuntimeError(
-                f"Expected a CPUGeneratorImplState of size {STATE_BYTES} but found the input RNG state size to be {len(raw)}"
+                f"Expected a CPUGeneratorImplState of size {STATE_BYTES} but found the input RNG state size to be "
+                f"{len(raw)}"
             )
         split = struct.calcsize(_HEAD)
         seed, left, seeded, following = struct.unpack(_HEAD, raw[:split])

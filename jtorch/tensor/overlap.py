@@ -1,4 +1,6 @@
-"""Writing to a tensor whose elements lie on one another, or on those of another operand: torch refuses, and so do we."""
+"""Writing to a tensor whose elements lie on one another, or on those of another operand: torch refuses, and so do
+we.
+"""
 
 from jtorch.tensor import storage, strides
 from jtorch.tensor.tensor import Tensor

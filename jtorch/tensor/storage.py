@@ -225,8 +225,8 @@ class Alias:
             )
         if any(step.op.name in PIECES for step in own):
             raise RuntimeError(
-                f"Output 0 of {own[-1].op.grad_name.removesuffix('Backward0')} is a view and is being modified inplace. "
-                "This view is the output of a function that returns multiple views. Such functions do not allow the "
+                f"Output 0 of {own[-1].op.grad_name.removesuffix('Backward0')} is a view and is being modified inplace."
+                " This view is the output of a function that returns multiple views. Such functions do not allow the "
                 "output views to be modified inplace. You should replace the inplace operation by an out-of-place one."
             )
 
