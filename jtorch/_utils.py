@@ -8,6 +8,7 @@ from typing import Any
 
 import jtorch
 from jtorch.storage import TypedStorage
+from jtorch.tensor import storage_io
 from jtorch.tensor.tensor import Tensor
 
 # A view may show its storage's numbers many times over (expand); it is made real here, so not without end.
@@ -53,8 +54,6 @@ def _rebuild_tensor(
     if storage.location == "meta":
         return jtorch.empty_strided(tuple(size), tuple(stride), dtype=seen_as, device="meta")
     _check_layout(storage.untyped().nbytes() // seen_as.itemsize, storage_offset, size, stride)
-    from jtorch.tensor import storage_io
-
     return storage_io.rebuild(storage.shared(seen_as), storage_offset, tuple(size), tuple(stride), False)
 
 
@@ -144,7 +143,7 @@ class ExceptionWrapper:
 
     def __init__(self, exc_info: Any = None, where: str = "in background") -> None:
         info = exc_info or sys.exc_info()
-        self.exc_type = info[0]
+        self.exc_type: Any = info[0]
         self.exc_msg = "".join(traceback.format_exception(*info))
         self.where = where
 
@@ -153,7 +152,7 @@ class ExceptionWrapper:
 
         RuntimeError takes the place of a class that cannot be made from a message alone.
         """
-        kind: Any = self.exc_type
+        kind = self.exc_type
         text = f"Caught {kind.__name__} {self.where}.\nOriginal {self.exc_msg}"
         if kind is KeyError:
             text = KeyErrorMessage(text)

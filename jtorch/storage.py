@@ -34,15 +34,16 @@ def available(location: str) -> str:
     kind = wanted.type.upper()
     if not count:
         raise RuntimeError(
-            f"Attempting to deserialize object on a {kind} device but torch.{wanted.type}.is_available() is False. If you "
-            "are running on a CPU-only machine, please use torch.load with map_location=torch.device('cpu') to map your "
-            "storages to the CPU."
+            f"Attempting to deserialize object on a {kind} device but torch.{wanted.type}.is_available() is "
+            "False. If you "
+            "are running on a CPU-only machine, please use torch.load with map_location=torch.device('cpu') to "
+            "map your storages to the CPU."
         )
     index = wanted.index or 0
     if index >= count:
         raise RuntimeError(
-            f"Attempting to deserialize object on {kind} device {index} but torch.{wanted.type}.device_count() is {count}. "
-            "Please use torch.load with map_location to map your storages to an existing device."
+            f"Attempting to deserialize object on {kind} device {index} but torch.{wanted.type}.device_count() "
+            f"is {count}. Please use torch.load with map_location to map your storages to an existing device."
         )
     return f"{wanted.type}:{index}"
 

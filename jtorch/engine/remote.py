@@ -78,10 +78,11 @@ class _Pickler(pickle.Pickler):
         kind = obj if isinstance(obj, type) else type(obj)
         if isinstance(obj, _PLAIN) or kind.__module__.partition(".")[0] not in ("jtorch", "torch"):
             return NotImplemented
-        return NotImplemented if isinstance(obj, Exception) else (_found, _place(obj))
+        return NotImplemented if isinstance(obj, Exception) else (found_at, place_of(obj))
 
 
-def _place(obj: Any) -> tuple[str, str]:
+def place_of(obj: Any) -> tuple[str, str]:
+    """The module and the name by which :func:`found_at` finds one of jtorch's constants, operators and classes."""
     for name, module in list(sys.modules.items()):
         if name.startswith("jtorch.") and module is not None:
             for attribute, value in vars(module).items():
@@ -93,7 +94,8 @@ def _place(obj: Any) -> tuple[str, str]:
     raise NotImplementedError(f"jtorch: {obj!r} cannot run in a forked process; use multiprocessing_context='spawn'")
 
 
-def _found(module: str, name: str) -> Any:
+def found_at(module: str, name: str) -> Any:
+    """What :func:`place_of` gave the place of."""
     return getattr(import_module(module), name) if module else sys.modules["jtorch.ops.table"].TABLE[name]
 
 

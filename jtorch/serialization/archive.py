@@ -36,9 +36,7 @@ class ArchiveWriter:
 
     def add(self, record: str, data: Any) -> None:
         """Write one record; ``data`` is bytes or a contiguous array."""
-        view = (
-            memoryview(np.ascontiguousarray(data).reshape(-1).view(np.uint8)) if isinstance(data, np.ndarray) else data
-        )
+        view = np.ascontiguousarray(data).reshape(-1).view(np.uint8).data if isinstance(data, np.ndarray) else data
         size = len(view)
         name = f"{self._prefix}/{record}".encode()
         crc = zlib.crc32(view) if self._crc32 else 0
@@ -156,7 +154,7 @@ class ArchiveReader:
         start = self._data_offset(entry)
         packed = np.empty(entry.compress_size, np.uint8)
         self._file.seek(start)
-        view, at = memoryview(packed), 0
+        view, at = packed.data, 0
         while at < len(packed):
             chunk = self._file.read(min(len(packed) - at, 1 << 24))
             if not chunk:
@@ -164,7 +162,7 @@ class ArchiveReader:
             view[at : at + len(chunk)] = chunk
             at += len(chunk)
         data = packed if entry.compress_type == zipfile.ZIP_STORED else _inflate(packed, entry)
-        if self._crc32 and entry.CRC and zlib.crc32(data) != entry.CRC:  # 0: written with set_crc32_options(False)
+        if self._crc32 and entry.CRC and zlib.crc32(data.data) != entry.CRC:  # 0: written with set_crc32_options(False)
             raise _damaged(f"file {record!r} has a wrong checksum")
         return data
 
@@ -219,7 +217,7 @@ class NativeOrder:
 def _inflate(packed: np.ndarray, entry: zipfile.ZipInfo) -> np.ndarray:
     engine = zlib.decompressobj(-15)
     try:
-        data = engine.decompress(packed, entry.file_size + 1)
+        data = engine.decompress(packed.data, entry.file_size + 1)
     except zlib.error as error:
         raise _damaged(f"file {entry.filename!r}: {error}") from error
     if len(data) != entry.file_size or not engine.eof:

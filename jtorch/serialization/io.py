@@ -20,6 +20,7 @@ from jtorch.serialization.policy import Restricted, allowed_names
 from jtorch.serialization.storage import STORAGE_TYPES, StorageType, place, target
 from jtorch.serialization.unpickler import Survey, Unpickler
 from jtorch.storage import TypedStorage, UntypedStorage
+from jtorch.tensor.dtype import BY_NAME
 
 _options = {"crc32": True}
 
@@ -47,9 +48,9 @@ def save(
 ) -> None:
     """Write ``obj`` to a path or a file object, in PyTorch's own format.
 
-    A file at a path is replaced as a whole once everything is written: whoever reads it finds the old one or the new one.
-    Raises RuntimeError where the folder does not exist, AttributeError for an ``f`` that cannot be written to, and what
-    pickling raises (nothing is written then).
+    A file at a path is replaced as a whole once everything is written: whoever reads it finds the old one or the new
+    one. Raises RuntimeError where the folder does not exist, AttributeError for an ``f`` that cannot be written to,
+    and what pickling raises (nothing is written then).
     """
     path = os.fspath(f) if _is_path(f) else None
     if path is None and not hasattr(f, "write"):
@@ -134,8 +135,8 @@ def load(
             Python's own unpickling, which runs whatever the file says.
         mmap: leave the numbers in the file until they are used; needs a path.
 
-    Raises pickle.UnpicklingError for what is not allowed or no pickle, RuntimeError for damaged files and for devices that
-    are not there.
+    Raises pickle.UnpicklingError for what is not allowed or no pickle, RuntimeError for damaged files and for devices
+    that are not there.
     """
     weights_only = _mode(weights_only, pickle_module)
     if mmap and not _is_path(f):
@@ -245,8 +246,8 @@ class _Run:
         else:
             advice = (
                 "torch.load makes tensors, containers and nn.Module classes that this program has defined, and calls "
-                "nothing in the file. With `weights_only=False` it may load, and can then run any code in it: only if you "
-                "trust it."
+                "nothing in the file. With `weights_only=False` it may load, and can then run any code in it: "
+                "only if you trust it."
             )
         return f"Weights only load failed. {what}\n{advice}"
 
@@ -286,7 +287,7 @@ class _Run:
             untyped = self.loaded[key] = self.placed(key, location, numel * itemsize, dtype, read)
         if untyped.location != "meta" and untyped.nbytes() != numel * itemsize:
             raise UnpicklingError(f"storage {key!r} is said to have two different sizes")
-        return TypedStorage(untyped, dtype or STORAGE_TYPES["torch.ByteStorage"].dtype)
+        return TypedStorage(untyped, dtype or BY_NAME["uint8"])
 
     def placed(self, key: str, location: str, size: int, dtype: Any, read: Callable) -> UntypedStorage:
         """A storage read, and sent where ``map_location`` wants it; for the meta device it is not read."""

@@ -37,7 +37,7 @@ def write(obj: Any, file: Any, protocol: int, pickle_module: Any = pickle) -> No
     for _, storage in storages.found.values():
         raw = NativeOrder(b"little").apply(storage.untyped().array, _word(storage))
         file.write(struct.pack("<q", storage.size()))
-        file.write(memoryview(np.ascontiguousarray(raw)))
+        file.write(np.ascontiguousarray(raw).data)
 
 
 def _word(storage: TypedStorage) -> int:

@@ -22,7 +22,10 @@ def torch_name(obj: Any, name: str | None = None) -> tuple[str, str] | None:
         return None
     own = "jtorch" + module[len("torch") :] if module.partition(".")[0] == "torch" else module
     private = own.partition(".")[2].partition(".")[0] in _PRIVATE
-    for place in (() if private or own == "jtorch" else (own,)) + ("jtorch", *_NAMESPACES):
+    public = own.partition("._")[0]  # jtorch.nn.functional._activation: torch knows no such part of a module
+    first = () if private or public == "jtorch" else (public,)
+    last = () if private or own == public else (own,)
+    for place in (*first, "jtorch", *_NAMESPACES, *last):
         if find_defined(place, name) is obj:
             return "torch" + place[len("jtorch") :], name
     return None
@@ -57,7 +60,7 @@ def find_defined(module: str, name: str) -> Any:
 
 
 def is_operator(module: str, name: str, found: Any) -> bool:
-    """Whether a global is one of jtorch's pure functions of tensors: of torch.nn.functional, or also a Tensor's method."""
+    """Whether a global is a pure function of tensors of jtorch's: of torch.nn.functional, or also a Tensor's method."""
     if not isinstance(found, FunctionType) or name.startswith("_"):
         return False
     if (found.__module__ or "").partition(".")[0] != "jtorch":

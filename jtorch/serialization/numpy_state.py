@@ -50,7 +50,7 @@ def build_array(made: np.ndarray, state: Any) -> None:
         raise UnpicklingError("unexpected state of a numpy array")
     _, shape, dtype, fortran, raw = state
     _check(dtype, shape, raw)
-    made.__setstate__((1, shape, dtype, bool(fortran), bytes(raw)))  # type: ignore[attr-defined]
+    made.__setstate__((1, shape, dtype, bool(fortran), bytes(raw)))  # type: ignore[arg-type]
 
 
 def make_from_buffer(args: tuple) -> np.ndarray:

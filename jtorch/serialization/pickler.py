@@ -14,6 +14,7 @@ from jtorch import _tensor, _utils
 from jtorch.serialization.names import torch_name
 from jtorch.serialization.storage import OF_DTYPE, UNTYPED, StorageType
 from jtorch.storage import TypedStorage, UntypedStorage
+from jtorch.tensor import storage_io
 from jtorch.tensor.device import layout
 from jtorch.tensor.dtype import BY_NAME
 from jtorch.tensor.tensor import Tensor
@@ -97,19 +98,17 @@ def dump(obj: Any, file: Any, storages: Storages, protocol: int, pickle_module: 
     pickler.dump(obj)
 
 
-def reduce_tensor(t: Tensor, protocol: int = 2) -> tuple:
+def reduce_tensor(t: Any, protocol: int = 2) -> tuple:
     """What ``Tensor.__reduce_ex__`` returns: the tensor as a layout over a storage, rebuilt by torch's functions."""
     if t.is_meta:
         return _utils._rebuild_meta_tensor_no_storage, (t.dtype, tuple(t.shape), tuple(t.stride()), t.requires_grad)
-    from jtorch.tensor import storage_io
-
     key, flat, offset, size, stride, requires_grad, device = storage_io.describe(t)
     storage = TypedStorage(UntypedStorage(flat.reshape(-1).view("u1"), device), t.dtype, key)
-    layout_args = (storage, offset, tuple(size), tuple(stride), requires_grad, OrderedDict())
-    if t.dtype.name in OF_DTYPE:
-        rebuild, args = _utils._rebuild_tensor_v2, layout_args
-    else:
-        rebuild, args = _utils._rebuild_tensor_v3, (*layout_args, t.dtype)
+    hooks: OrderedDict = OrderedDict()
+    args: tuple = (storage, offset, tuple(size), tuple(stride), requires_grad, hooks)
+    rebuild: Any = _utils._rebuild_tensor_v2
+    if t.dtype.name not in OF_DTYPE:
+        rebuild, args = _utils._rebuild_tensor_v3, (*args, t.dtype)
     state = t._user_state()
     if state or type(t) is not Tensor:
         return _tensor._rebuild_from_type_v2, (rebuild, type(t), args, state)
@@ -119,7 +118,7 @@ def reduce_tensor(t: Tensor, protocol: int = 2) -> tuple:
 def reduce_parameter(p: Any, protocol: int = 2) -> tuple:
     """What ``Parameter.__reduce_ex__`` returns."""
     state = p._user_state()
-    args = (p.data, p.requires_grad, OrderedDict())
+    args: tuple = (p.data, p.requires_grad, OrderedDict())
     if state:
         return _utils._rebuild_parameter_with_state, (*args, state)
     return _utils._rebuild_parameter, args

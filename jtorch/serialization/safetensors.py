@@ -79,16 +79,16 @@ def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
         key, flat, offset, size, stride, *_ = storage_io.describe(t)
         if not t.is_contiguous():  # type: ignore[attr-defined]
             raise ValueError(
-                f"You are trying to save a non contiguous tensor: `{name}` which is not allowed. Call `.contiguous()` on it "
-                "to pack it before saving."
+                f"You are trying to save a non contiguous tensor: `{name}` which is not allowed. Call "
+                "`.contiguous()` on it to pack it before saving."
             )
         if flat.size:
             sharing[key].add(name)
         count = int(np.prod(size, dtype=np.int64))
-        arrays[name] = np.ascontiguousarray(flat[offset : offset + count].reshape(size))
+        arrays[name] = flat[offset : offset + count].reshape(size)
     if failing := [names for names in sharing.values() if len(names) > 1]:
         raise RuntimeError(
-            "Some tensors share memory, this will lead to duplicate memory on disk and potential differences when loading "
-            f"them again: {failing}. Save one of each, or clone the others."
+            "Some tensors share memory, this will lead to duplicate memory on disk and potential differences "
+            f"when loading them again: {failing}. Save one of each, or clone the others."
         )
     return arrays

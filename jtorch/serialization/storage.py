@@ -39,7 +39,7 @@ STORAGE_TYPES: dict[str, StorageType] = {
 
 
 def target(location: str, map_location: Any) -> str | None:
-    """Where ``map_location`` (None, a device in any form, a dict) sends what lay at ``location``; None for a function."""
+    """Where ``map_location`` (None, a device in any form, a dict) sends what lay at ``location``; None: a function."""
     if map_location is None:
         return location
     if isinstance(map_location, dict):

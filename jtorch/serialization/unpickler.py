@@ -35,7 +35,7 @@ class Policy(Protocol):
 
 
 class Inert:
-    """Stands for something that a pickle is only looked through for: it takes whatever is put into it, and keeps nothing."""
+    """Stands for what a pickle is only looked through for: it takes whatever is put into it, and keeps nothing."""
 
     def __init__(self, name: str = "") -> None:
         self.name = name
@@ -198,10 +198,11 @@ def _push(code: bytes, make: Callable[[], Any]) -> None:
     _OPS[code[0]] = lambda m: m._stack.append(make())
 
 
-for _code, _make in {
+_CONSTANTS: dict[bytes, Callable[[], Any]] = {
     pickle.NONE: lambda: None, pickle.NEWTRUE: lambda: True, pickle.NEWFALSE: lambda: False, pickle.EMPTY_LIST: list,
     pickle.EMPTY_DICT: dict, pickle.EMPTY_TUPLE: tuple, pickle.EMPTY_SET: set,
-}.items():  # fmt: skip
+}  # fmt: skip
+for _code, _make in _CONSTANTS.items():
     _push(_code, _make)
 
 

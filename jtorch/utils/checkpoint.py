@@ -1,8 +1,8 @@
 """Activation checkpointing (torch.utils.checkpoint): what forward computed is not kept, but computed again in backward.
 
 A call is recorded as usual and its graph is then replaced by one node. In backward the node runs the function again, on
-inputs that pass through a barrier together with the cotangents: so XLA, which sees both runs in one program, can neither
-merge them nor run the second one early.
+inputs that pass through a barrier together with the cotangents: so XLA, which sees both runs in one program, can
+neither merge them nor run the second one early.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from jtorch.engine.record import record
 from jtorch.engine.value import Value
 from jtorch.random import fork_rng
 from jtorch.tensor.generator import default_generator, generator_of
-from jtorch.tensor.history import fresh
+from jtorch.tensor.history import alias_of, fresh
 from jtorch.tensor.tensor import Tensor, wrap
 from jtorch.utils._pytree import tree_flatten, tree_unflatten
 
@@ -148,10 +148,10 @@ class _Call:
         tensors = self._tensors()
         inputs = tensors if linked else [x.detach() for x in tensors]
         given = [c for c in cts if c is not None]
-        passed = [x._value for x in inputs] + given
+        passed = [x._value for x in inputs] + [alias_of(c) for c in given]
         same = len({v.aval.device for v in passed}) == 1
         behind = record(BARRIER, (len(passed),), tuple(passed)) if same else passed
-        rest = iter(behind[len(inputs) :])
+        rest = iter(given if linked else behind[len(inputs) :])
         leaves = list(self.leaves)
         for i, x, v in zip(self.places, tensors, behind, strict=False):
             leaves[i] = wrap(v)
@@ -178,8 +178,8 @@ class _Call:
         have = [(x.shape, x.dtype) if isinstance(x, Tensor) else None for x in found]
         if have != self.shapes:
             raise CheckpointError(
-                "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than during "
-                f"the forward pass: {self.shapes} became {have}"
+                "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata "
+                f"than during the forward pass: {self.shapes} became {have}"
             )
 
 
@@ -235,7 +235,7 @@ class CheckpointBackward(GradNode):
             grads = engine.run_backward(
                 roots, retain=create_graph, create_graph=create_graph, targets=[*inputs, *self.outside]
             )
-        return [None] * len(wanted) + grads if create_graph else grads
+        return [*[None] * len(wanted), *grads] if create_graph else grads
 
     def free(self) -> None:
         super().free()
@@ -262,8 +262,8 @@ def checkpoint_sequential(
     """A Sequential, or a list of functions, in ``segments`` parts: all but the last are checkpointed."""
     if use_reentrant is None:
         warnings.warn(
-            "torch.utils.checkpoint.checkpoint_sequential: the use_reentrant parameter should be passed explicitly; True "
-            "is assumed, and use_reentrant=False recommended.",
+            "torch.utils.checkpoint.checkpoint_sequential: the use_reentrant parameter should be passed "
+            "explicitly; True is assumed, and use_reentrant=False recommended.",
             stacklevel=2,
         )
         use_reentrant = True

@@ -51,8 +51,9 @@ class DataLoader(Generic[_T_co]):
         persistent_workers: keep the workers for the next iteration.
         in_order: give batches in the order of the sampler; otherwise as workers have them ready.
 
-    Raises ValueError for arguments that do not go together. A worker's exception is raised again here, with its traceback
-    in the message. Workers never use an accelerator, and a forked worker never uses XLA itself: see ``engine/fork.py``.
+    Raises ValueError for arguments that do not go together. A worker's exception is raised again here, with its
+    traceback in the message. Workers never use an accelerator, and a forked worker never uses XLA itself: see
+    ``engine/fork.py``.
     """
 
     dataset: Dataset[_T_co]
@@ -137,7 +138,7 @@ class DataLoader(Generic[_T_co]):
             else:
                 sampler = SequentialSampler(dataset)  # type: ignore[arg-type]
         if batch_size is not None and batch_sampler is None:
-            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
+            batch_sampler = BatchSampler(sampler, batch_size, drop_last)  # type: ignore[arg-type]
         self.batch_size = batch_size
         self.drop_last = drop_last
         self.sampler = sampler
@@ -218,7 +219,7 @@ class DataLoader(Generic[_T_co]):
         count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         if self.num_workers > count:
             warnings.warn(
-                f"This DataLoader will create {self.num_workers} worker processes in total. Our suggested max number of "
-                f"worker in current system is {count}: with more it may run slower, or stall.",
+                f"This DataLoader will create {self.num_workers} worker processes in total. Our suggested max "
+                f"number of worker in current system is {count}: with more it may run slower, or stall.",
                 stacklevel=3,
             )

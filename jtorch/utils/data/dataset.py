@@ -46,7 +46,8 @@ class IterableDataset(Dataset[_T_co], Iterable[_T_co]):
 class TensorDataset(Dataset[tuple[Any, ...]]):
     """The i-th sample is the tuple of the i-th entries of each tensor.
 
-    Raises AssertionError unless all tensors have the same first size. A DataLoader takes whole batches out of it at once.
+    Raises AssertionError unless all tensors have the same first size. A DataLoader takes whole batches out of it at
+    once.
     """
 
     def __init__(self, *tensors: Any) -> None:
@@ -70,8 +71,8 @@ class StackDataset(Dataset[Any]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if args and kwargs:
             raise ValueError(
-                "Supported either ``tuple``- (via ``args``) or``dict``- (via ``kwargs``) like input/output, but both types "
-                "are given."
+                "Supported either ``tuple``- (via ``args``) or``dict``- (via ``kwargs``) like input/output, "
+                "but both types are given."
             )
         if not args and not kwargs:
             raise ValueError("At least one dataset should be passed")

@@ -13,14 +13,14 @@ __all__ = ["DistributedSampler"]
 class DistributedSampler(Sampler[int]):
     """One process's share of the indices: every ``num_replicas``-th from ``rank`` on.
 
-    The indices are shuffled by ``seed`` plus the epoch (:meth:`set_epoch`), and repeated (or with ``drop_last`` cut off)
-    until all processes get the same number. Raises ValueError for a rank out of range, and RuntimeError where the number of
-    processes is neither given nor known from torch.distributed.
+    The indices are shuffled by ``seed`` plus the epoch (:meth:`set_epoch`), and repeated (or with ``drop_last`` cut
+    off) until all processes get the same number. Raises ValueError for a rank out of range, and RuntimeError where
+    the number of processes is neither given nor known from torch.distributed.
     """
 
     def __init__(
-        self, dataset: Any, num_replicas: int | None = None, rank: int | None = None, shuffle: bool = True, seed: int = 0,
-        drop_last: bool = False,
+        self, dataset: Any, num_replicas: int | None = None, rank: int | None = None, shuffle: bool = True, seed: int
+        = 0, drop_last: bool = False,
     ) -> None:  # fmt: skip
         if num_replicas is None or rank is None:
             distributed = getattr(jtorch, "distributed", None)

@@ -8,6 +8,7 @@ import numpy as np
 
 import jtorch
 from jtorch.tensor.dtype import OF_NUMPY
+from jtorch.tensor.factories import tensor
 from jtorch.tensor.tensor import Tensor, tensor_from
 
 __all__ = ["collate", "default_collate", "default_collate_fn_map", "default_convert"]
@@ -131,12 +132,12 @@ def collate_numpy_scalar_fn(batch: Sequence[Any], *, collate_fn_map: dict | None
 
 def collate_float_fn(batch: Sequence[float], *, collate_fn_map: dict | None = None) -> Tensor:
     """Floats as a float64 tensor."""
-    return jtorch.tensor(list(batch), dtype=jtorch.float64)
+    return tensor(list(batch), dtype=jtorch.float64)
 
 
 def collate_int_fn(batch: Sequence[int], *, collate_fn_map: dict | None = None) -> Tensor:
     """Integers, or bools, as a tensor."""
-    return jtorch.tensor(list(batch))
+    return tensor(list(batch))
 
 
 def collate_str_fn(batch: Sequence[Any], *, collate_fn_map: dict | None = None) -> Sequence[Any]:
@@ -158,7 +159,7 @@ default_collate_fn_map: dict[Any, Callable] = {
 def default_collate(batch: Any) -> Any:
     """Samples put together: tensors, arrays and numbers into tensors with a new first dimension, text into lists.
 
-    Mappings and sequences are collated entry by entry; tuples become lists, named tuples stay. Raises TypeError for other
-    types, RuntimeError for sequences of unequal lengths and for tensors of unequal shapes.
+    Mappings and sequences are collated entry by entry; tuples become lists, named tuples stay. Raises TypeError for
+    other types, RuntimeError for sequences of unequal lengths and for tensors of unequal shapes.
     """
     return collate(batch, collate_fn_map=default_collate_fn_map)

@@ -98,5 +98,5 @@ def whole_batch(dataset: Any, indices: list[int]) -> list[Any] | None:
         elif t.requires_grad or t.is_meta:
             return None
         else:
-            out.append(t[rows])
+            out.append(t[rows])  # type: ignore[index]
     return out

@@ -24,7 +24,8 @@ class BaseIterator:
         self._pin_memory = loader.pin_memory and has_accelerator()
         if loader.pin_memory and not self._pin_memory:
             warnings.warn(
-                "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory won't be used.",
+                "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory "
+                "won't be used.",
                 stacklevel=4,
             )
         self._begin(loader)

@@ -1,7 +1,7 @@
 """Iterating over a DataLoader with worker processes.
 
-Each worker has a queue of tasks, and all share one of results. Batches are handed out round robin and ``prefetch_factor``
-of them a worker are under way; what arrives too early waits here.
+Each worker has a queue of tasks, and all share one of results. Batches are handed out round robin and
+``prefetch_factor`` of them a worker are under way; what arrives too early waits here.
 """
 
 import itertools
@@ -23,7 +23,7 @@ JOIN_TIMEOUT = 5.0
 
 
 class _Worker:
-    """One worker process, seen from the program: its queue, the shared areas that are free, and how much it has to do."""
+    """One worker process, seen from the program: its queue, the areas that are free, and how much it has to do."""
 
     def __init__(self, number: int, context: Any, job: Job, results: Any, stop: Any, count: int) -> None:
         self.number = number
@@ -138,8 +138,7 @@ class MultiProcessIterator(BaseIterator):
                 self._end(worker)
                 self._send_next()
                 continue
-            if not isinstance(answer, ExceptionWrapper):
-                answer = unpack(answer, worker.areas[area] if area is not None else None)
+            answer = unpack(answer, worker.areas[area] if area is not None else None)
             self._release(worker_id, number)
             self._arrived[number] = answer
             if not self._in_order:

@@ -1,7 +1,7 @@
 """Batches on their way from a worker: a pickle, and the numbers of its tensors and arrays beside it in shared memory.
 
-A forked worker shares some anonymous memory with the program. Batches that do not fit there, and those of workers started
-in other ways, travel inside the pickle.
+A forked worker shares some anonymous memory with the program. Batches that do not fit there, and those of workers
+started in other ways, travel inside the pickle.
 """
 
 import io
@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from jtorch._utils import ExceptionWrapper
+from jtorch.engine.remote import found_at, place_of
 from jtorch.tensor.dtype import BY_NAME
 from jtorch.tensor.tensor import Tensor, tensor_from
 
@@ -22,13 +24,15 @@ Packed = tuple[bytes, list[int] | None]
 
 class _Pickler(pickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, type) and issubclass(obj, Exception) and obj.__module__.partition(".")[0] == "torch":
+            return found_at, place_of(obj)  # errors of jtorch's that say they are torch's
         if type(obj) is not Tensor or obj.is_meta:
             return NotImplemented
         if not obj.is_leaf:
             raise RuntimeError(
                 "Cowardly refusing to serialize non-leaf tensor which requires_grad, since autograd does not support "
-                "crossing process boundaries. If you just want to transfer the data, call detach() on the tensor before "
-                "serializing (e.g., putting it on the queue)."
+                "crossing process boundaries. If you just want to transfer the data, call detach() on the "
+                "tensor before serializing (e.g., putting it on the queue)."
             )
         array = obj._host("sent to another process")
         raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
@@ -66,6 +70,17 @@ def pack(data: Any, area: mmap.mmap | None) -> Packed:
         view[at : at + raw.nbytes] = raw
         at += _rounded(raw.nbytes)
     return out.getvalue(), [raw.nbytes for raw in buffers]
+
+
+def pack_error(error: ExceptionWrapper) -> Packed:
+    """The same for an exception; where its class cannot travel the nearest one above it that can stands for it."""
+    for kind in error.exc_type.__mro__:
+        try:
+            error.exc_type = kind
+            return pack(error, None)
+        except Exception:
+            continue
+    raise AssertionError("object can be pickled")
 
 
 def unpack(packed: Packed, area: mmap.mmap | None) -> Any:

@@ -15,7 +15,7 @@ from jtorch._utils import ExceptionWrapper
 from jtorch.engine import fork
 from jtorch.tensor import call, storage, tensor
 from jtorch.utils.data._utils.fetch import create_fetcher
-from jtorch.utils.data._utils.transfer import pack
+from jtorch.utils.data._utils.transfer import pack, pack_error
 from jtorch.utils.data.dataset import IterableDataset
 
 CHECK_INTERVAL = 1.0  # seconds between looks whether the program is still there, and wants it
@@ -77,7 +77,8 @@ def work(job: Job, worker_id: int, areas: list, tasks: Any, results: Any, stop: 
     try:
         fork.in_worker(forked)
         if forked:
-            for module in (call, storage, tensor):
+            modules: Any = (call, storage, tensor)
+            for module in modules:
                 module.HOST_LIMIT = sys.maxsize  # NumPy does what it can, of whatever size
         _seed(job.base_seed, worker_id)
         global _worker_info
@@ -105,7 +106,7 @@ def _serve(job: Job, worker_id: int, areas: list, tasks: Any, results: Any, stop
             job.init_fn(worker_id)
         fetcher = job.fetcher()
     except Exception:
-        failed = ExceptionWrapper(where=where)
+        failed = pack_error(ExceptionWrapper(where=where))
     parent = multiprocessing.parent_process()
     iterable = isinstance(job.dataset, IterableDataset)
     ended = False
@@ -135,6 +136,6 @@ def _serve(job: Job, worker_id: int, areas: list, tasks: Any, results: Any, stop
             if isinstance(error, StopIteration) and iterable:
                 answer, ended = Ended(), True
             else:
-                answer = ExceptionWrapper(where=where)
+                answer = pack_error(ExceptionWrapper(where=where))
         results.put((worker_id, number, answer))
         del answer
