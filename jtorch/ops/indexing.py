@@ -141,7 +141,8 @@ def index_select(self, dim, index):
 
 def _filled_check(self: Any, dim: int, index: Any, value: Any) -> Check:
     d = wrap_dim(dim, self.ndim)
-    return bounds("index_fill", index, self.shape[d] if self.ndim else 1, d, wraps=True, error=IndexError)
+    size = self.shape[d] if self.ndim else 1
+    return bounds("index_fill", index, size, d, wraps=True, error=IndexError) if self.size else []
 
 
 @shape_op(
@@ -166,8 +167,10 @@ def index_fill(self, dim, index, value):
         raise RuntimeError("index_fill_(): Converting complex Scalar to non-complex type is not supported")
     d = wrap_dim(dim, self.ndim)
     size = self.shape[d] if self.ndim else 1
-    require(index, size, d, wraps=True, error=IndexError)
     value, xp = fill_value(value, self), space(self)
+    if not self.size:
+        return self
+    require(index, size, d, wraps=True, error=IndexError)
     if not self.ndim:
         return value if index.size else self
     # A mask rather than a write, so that the value's gradient counts a place named twice once.

@@ -15,7 +15,8 @@ from jax import lax
 from jtorch.ops import promotion
 from jtorch.ops.derivatives import with_partials, without_derivative
 from jtorch.ops.elementary import scaled_by_two
-from jtorch.ops.errors import FLOATS, INEXACT, INTS, NUMBERS, NUMERIC, REAL, only, scalar_type, unsupported
+from jtorch.ops.errors import FLOATS, INEXACT, INTS, NUMBERS, NUMERIC, REAL, c_type, only, unsupported
+from jtorch.ops.matmul import broadcast_batch
 from jtorch.ops.precision import wide, widened
 from jtorch.ops.promotion import BOOL, COMPLEX, FLOAT, INT, category
 from jtorch.ops.scalars import checked, is_number, wrapped
@@ -161,21 +162,12 @@ def addcdiv(self, tensor1, tensor2, *, value=1):
     return self + _scaled(wide(tensor1) / wide(tensor2), value)
 
 
-_CPP_NAMES = {"Long": "long int", "ComplexFloat": "c10::complex<float>", "ComplexDouble": "c10::complex<double>"}
-
-
-def _cpp_name(dtype: Any) -> str:
-    name = scalar_type(dtype)
-    return _CPP_NAMES.get(name) or (f"c10::{name}" if name in ("Half", "BFloat16") else name.lower())
-
-
 def _lerp(self: Any, end: Any, weight: Any) -> Any:
     """``self + weight * (end - self)``, for operands of one dtype."""
     for name, x in (("end", end), ("weight", weight)):
         if hasattr(x, "dtype") and x.dtype != self.dtype and (name == "end" or x.ndim):
-            raise RuntimeError(
-                f"expected dtype {_cpp_name(self.dtype)} for `{name}` but got dtype {_cpp_name(x.dtype)}"
-            )
+            raise RuntimeError(f"expected dtype {c_type(self.dtype)} for `{name}` but got dtype {c_type(x.dtype)}")
+    broadcast_batch(self.shape, end.shape)
     if category(self.dtype) not in INEXACT:
         raise unsupported("lerp_kernel_scalar", self.dtype)
     weight = jnp.asarray(weight, self.dtype)
@@ -414,7 +406,7 @@ for _name, _fn, _host, _doc in (
     ("fmin", _fmin, _fmin, "The smaller of two elements, or the one that is a number."),
 ):
     _guard = only(REAL, RuntimeError(f"{_name} not implemented for complex tensors."))
-    binary(_name, _guard(_fn), _guard(_host), _doc, inplace=False, saves="self other")
+    binary(_name, _guard(_fn), _guard(_host), _doc, inplace=False, saves="self other always")
 
 
 def _bounded(self: Any, min: Any = None, max: Any = None) -> Any:
@@ -455,7 +447,7 @@ for _schema, _fn, _fields in (
     ("clamp_max(Tensor self, Scalar max)", _clamp_max, {}),
     ("clamp_max.Tensor(Tensor self, Tensor max)", _clamp_max, {"grad_name": "ClampMaxBackward1"}),
 ):
-    op(f"{_schema} -> Tensor", inplace=True, host=_fn, saves="self", **_fields)(_fn).__doc__ = _bounded.__doc__
+    op(f"{_schema} -> Tensor", inplace=True, host=_fn, saves="self min max", **_fields)(_fn).__doc__ = _bounded.__doc__
 
 # --- pairs of floats ------------------------------------------------------------------------------------------------
 
@@ -524,7 +516,7 @@ for _name, _kinds, _fn, _host, _doc, _fields in (
     ("logaddexp2", FLOATS, _logaddexp2, None, "``log2(2**self + 2**other)``.", {"inplace": False}),
 ):
     _guard = only(_kinds, f"{_name}_cpu")
-    binary(_name, _guard(_fn), _host and _guard(_host), _doc, **({"saves": "self other"} | _fields))
+    binary(_name, _guard(_fn), _host and _guard(_host), _doc, **({"saves": "self other always"} | _fields))
 
 
 @op("ldexp.Tensor(Tensor self, Tensor other) -> Tensor", inplace=True, saves="other result")

@@ -244,7 +244,8 @@ def op(
             is run at a synchronisation; it is never traced or differentiated.
         differentiable: False where torch gives no gradient (comparisons, argmax).
         saves: names of arguments, and ``result``, that torch saves for backward: writing to them in place makes
-        backward raise.
+            backward raise. Two factors and nothing else: each is saved only where the other one wants a gradient;
+            ``"self other always"`` are no factors.
         static: names of ``Scalar`` arguments that must be Python numbers.
         varargs: the ``int[]`` argument that may be spread out, as in ``x.view(2, 3)``.
         autocast: ``"lower"`` (runs in the autocast dtype), ``"fp32"``, or ``"promote"`` (widest input).

@@ -295,7 +295,7 @@ def generate(op: OpDef, *, function: bool, parse_only: bool = False, out: bool =
         body.append(f"return _run_view(_op, {spec}, {first})")
     elif out:
         body.append(f"made = _run(_op, {spec}, {args})")
-        body.append(f"return made if out is None else _out(out, made, {name!r})")
+        body.append(f"return made if out is None else _out(out, made, {name!r}, {args})")
     else:
         body.append(f"return _run(_op, {spec}, {args})")
     source = f"def {_safe(name)}({text}):\n    " + "\n    ".join(body) + "\n"
@@ -358,7 +358,7 @@ def _overloaded(name: str, ops: list[OpDef], function: bool, out: bool) -> Calla
                 made = call.run_view(op, spec, args[0] if args else kwargs["input"])
             else:
                 made = call.run(op, spec, values)
-            return made if target is None else call.write_out(target, made, name)
+            return made if target is None else call.write_out(target, made, name, values)
         if len(choices) == 1 and first is not None:
             raise first
         shown = ", ".join([type(a).__name__ for a in args] + [f"{k}={type(v).__name__}" for k, v in kwargs.items()])
@@ -371,10 +371,12 @@ def _overloaded(name: str, ops: list[OpDef], function: bool, out: bool) -> Calla
     return pick
 
 
-def _inplace(name: str, plain: Callable) -> Callable:
-    """``x.name_(...)`` from ``x.name(...)``."""
+def _inplace(name: str, plain: Callable, keeps_dtype: bool) -> Callable:
+    """``x.name_(...)`` from ``x.name(...)``; one that takes a dtype is told to keep that of ``x``."""
 
     def apply(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if keeps_dtype:
+            kwargs.setdefault("dtype", self.dtype)
         call.check_inplace(self)
         if self._alias is not None:
             overlap.check(self, (*args, *kwargs.values()) if kwargs else args, name)
@@ -418,7 +420,8 @@ def namespace(space: str) -> Namespace:
                     method = made if not function else None
                     if method is None:
                         method = made
-                    inplace = _inplace(each + "_", method)
+                    keeps = any(p.kind == "ScalarType?" for op in members for p in op.schema.params)
+                    inplace = _inplace(each + "_", method, keeps)
                     inplace.__name__ = each + "_"
                     out[each + "_"] = inplace
     return out

@@ -305,9 +305,7 @@ def _write_one(out: Tensor, made: Tensor, name: str, operands: tuple[Value, ...]
     if out._v.aval.shape == made._v.aval.shape:
         return out._write(value)
     if any(v is out._v for v in operands):
-        raise RuntimeError(
-            f"output with shape {list(out.shape)} doesn't match the broadcast shape {list(made.shape)}"
-        )
+        raise RuntimeError(f"output with shape {list(out.shape)} doesn't match the broadcast shape {list(made.shape)}")
     if out.numel():
         warnings.warn(
             f"An output with one or more elements was resized since it had shape {list(out.shape)}, which does not "

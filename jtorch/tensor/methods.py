@@ -13,10 +13,11 @@ from jtorch.engine.op import T
 from jtorch.engine.record import materialise, record
 from jtorch.engine.value import Value, from_array
 from jtorch.ops.casting import copy_into, to_copy
+from jtorch.ops.errors import c_type
 from jtorch.tensor import call, overlap, strides
 from jtorch.tensor.device import device as device_class
 from jtorch.tensor.device import engine_name, memory_format
-from jtorch.tensor.dtype import BY_NAME, SCALAR_NAMES, TYPE_NAMES, to_numpy_dtype
+from jtorch.tensor.dtype import BY_NAME, SCALAR_NAMES, TYPE_NAMES, get_default_dtype, to_numpy_dtype
 from jtorch.tensor.dtype import dtype as dtype_class
 from jtorch.tensor.tensor import Tensor, tensor_from, wrap
 
@@ -124,14 +125,16 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False, **_: Any)
     if dtype is None:
         prefix = "torch.cuda." if self.is_cuda else "torch."
         return f"{prefix}{SCALAR_NAMES[self.dtype.name]}Tensor"
-    if isinstance(dtype, str):
-        name = dtype.replace("torch.cuda.", "torch.")
-        if name not in TYPE_NAMES:
-            raise ValueError(f"invalid type: '{dtype}'")
-        dtype = TYPE_NAMES[name]
-    elif isinstance(dtype, type) and hasattr(dtype, "dtype"):
-        dtype = dtype.dtype
-    return to(self, dtype)
+    if isinstance(dtype, dtype_class):
+        return to(self, dtype)
+    if dtype is Tensor or dtype == "torch.Tensor":
+        return to(self, "cpu", get_default_dtype())
+    if isinstance(dtype, type):
+        dtype = f"{dtype.__module__}.{dtype.__name__}"
+    name = str(dtype).replace("torch.cuda.", "torch.")
+    if name not in TYPE_NAMES:
+        raise ValueError(f"invalid type: '{dtype}'")
+    return to(self, "cpu" if name == dtype else "cuda", TYPE_NAMES[name])
 
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:
@@ -178,22 +181,13 @@ def set_(self: Tensor, source: Tensor | None = None, *args: Any) -> Tensor:
         source = self.new_empty(0)  # type: ignore[attr-defined]
     if args:
         raise NotImplementedError("jtorch: Tensor.set_ with a storage offset and sizes")
+    call.check_inplace(self)
+    if source._v.aval.dtype != self._v.aval.dtype:
+        raise RuntimeError(
+            f"Could not set tensor of type {c_type(source._v.aval.dtype)} to a tensor of type "
+            f"{c_type(self._v.aval.dtype)}"
+        )
     self.data = source
-    return self
-
-
-def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
-    """Change the shape in place; new elements are zero."""
-    from jtorch.tensor.factories import sizes as shape_of
-
-    shape = shape_of(sizes)
-    flat = self._host("resize_").reshape(-1)
-    need = int(np.prod(shape))
-    made = np.zeros(need, flat.dtype)
-    made[: min(need, flat.size)] = flat[:need]
-    self._alias = None
-    self._v = from_array(made.reshape(shape), self._aval().device)
-    self._count += 1
     return self
 
 
@@ -234,6 +228,8 @@ def T_(self: Tensor) -> Tensor:
 
 def mT(self: Tensor) -> Tensor:
     """The last two dimensions swapped."""
+    if not self.ndim:
+        return self
     if self.ndim < 2:
         raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {self.ndim}-D tensor.")
     return self.transpose(-2, -1)  # type: ignore[attr-defined]
@@ -406,7 +402,7 @@ def from_host(array: np.ndarray) -> Tensor:
 METHODS: dict[str, Callable] = {
     f.__name__.rstrip("_") if f.__name__ == "type_" else f.__name__: f
     for f in (
-        to, cpu, cuda, type_, type_as, copy_, fill_, zero_, set_, resize_, contiguous, is_contiguous, stride,
+        to, cpu, cuda, type_, type_as, copy_, fill_, zero_, set_, contiguous, is_contiguous, stride,
         storage_offset, retain_grad, register_hook, register_post_accumulate_grad_hook, untyped_storage, storage,
         data_ptr, is_set_to, pin_memory, is_pinned, is_shared, share_memory_, is_inference, dense_dim, sparse_dim,
         record_stream,

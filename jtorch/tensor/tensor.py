@@ -331,10 +331,9 @@ class Tensor(metaclass=TensorMeta):
             raise TypeError(f"Variable data has to be a tensor, but got {type(new).__name__}")
         if self._ref is not None and not new._v.aval.inexact:
             raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
-        shared = new.detach()
+        shared, old = new.detach(), self._value
         self._alias = shared._alias
-        v = shared._value
-        self._rebind(rooted(v, self._ref) if self._ref is not None else v)
+        self._rebind(with_history(shared._value, old))
 
     def detach_(self) -> "Tensor":
         """Cut it off from its history, in place."""
