@@ -99,10 +99,15 @@ def in_program(kind: str, inputs: tuple[Value, ...], statics: tuple, device: str
 
 
 def memory_order(x: Tensor) -> tuple[int, ...] | None:
-    """The dimensions of a view from the outermost in memory to the innermost; None where that is their own order."""
+    """The dimensions of a view from the outermost in memory to the innermost; None where that is their own order.
+
+    An expanded view has none, as several of its elements share a place.
+    """
     if x._alias is None or not x._alias.steps or not x._aval().size:
         return None
     steps = strides.of(x)[0]
+    if 0 in steps:
+        return None
     order = tuple(sorted(range(len(steps)), key=lambda d: -steps[d]))
     return None if order == tuple(range(len(steps))) else order
 

@@ -36,13 +36,13 @@ def _tensor(x: Any, label: str, name: str, position: int = 1) -> Tensor:
 # -- bernoulli
 
 
-def _trials(p: Tensor, like: Tensor, generator: Any) -> Tensor:
-    """Ones with probabilities ``p``, in the shape and dtype of ``like``."""
+def _trials(p: Tensor, like: Tensor, generator: Any, order: Any = None) -> Tensor:
+    """Ones with probabilities ``p``, in the shape and dtype of ``like``, drawn in the dimensions' ``order``."""
     a = like._aval()
     if category(p._aval().dtype) != FLOAT:
         raise unsupported("bernoulli_tensor_cpu_p_", p._aval().dtype)
     unit = _f64 if p._aval().dtype == _f64 else _f32
-    u = draw("uniform", a.shape, unit, a.device, generator, 0.0, 1.0, order=memory_order(like))
+    u = draw("uniform", a.shape, unit, a.device, generator, 0.0, 1.0, order=order)
     if p._aval().shape != a.shape:
         p = p.expand(a.shape)  # type: ignore[attr-defined]
     return call.run(bernoulli_of, (T, T, a.dtype), (u, p._value))
@@ -55,7 +55,8 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
             raise mismatch("bernoulli_", (p,), {}, "Tensor p", "float p = 0.5")
         return fill(self, "bernoulli", generator, float_arg(p, "p", "bernoulli_"))
     call.check_inplace(self)
-    return self._write(_trials(p.detach(), self, checked_generator("bernoulli_", generator))._value)
+    trials = _trials(p.detach(), self, checked_generator("bernoulli_", generator), memory_order(self))
+    return self._write(trials._value)
 
 
 def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any = None) -> Tensor:
@@ -63,7 +64,8 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
     x = _tensor(input, "input", "bernoulli")
     if p is not None:
         numbers = (float_arg(p, "p", "bernoulli"),)
-        drawn = made_like("bernoulli", "bernoulli", x, numbers, generator, None, None)
+        a = x._aval()
+        drawn = made("bernoulli", "bernoulli", a.shape, numbers, a.dtype, generator=generator, device=x.device)
     else:
         drawn = _trials(x, x, checked_generator("bernoulli", generator))
     return drawn if out is None else call.write_out(out, drawn, "bernoulli")
