@@ -6,6 +6,7 @@ import jtorch
 from jtorch.distributions import constraints
 from jtorch.distributions.distribution import Distribution
 from jtorch.distributions.odds import Odds
+from jtorch.nn.functional import logsigmoid
 
 __all__ = ["Binomial"]
 
@@ -52,9 +53,7 @@ class Binomial(Odds, Distribution):
             self._validate_sample(value)
         n, x = self.total_count, self.logits
         choices = jtorch.lgamma(n + 1) - jtorch.lgamma(value + 1) - jtorch.lgamma(n - value + 1)
-        # n log(1 + exp(x)) with an exponential that cannot overflow
-        normalizer = n * (x.clamp(min=0) + jtorch.log1p(jtorch.exp(-x.abs())))
-        return value * x + choices - normalizer
+        return value * x + choices + n * logsigmoid(-x)
 
     def _one_count(self, problem: str) -> int:
         """The number of trials; raises NotImplementedError where it differs over the batch."""

@@ -11,7 +11,7 @@ __all__ = ["Cauchy"]
 
 
 class Cauchy(Distribution):
-    """Cauchy with median ``loc`` and half width ``scale``; it has no mean and no variance."""
+    """Cauchy with median ``loc`` and half width ``scale``; it has no mean, and an infinite variance."""
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.real
@@ -31,7 +31,7 @@ class Cauchy(Distribution):
 
     @property
     def variance(self) -> Any:
-        return jtorch.full_like(self.loc, jtorch.nan)
+        return jtorch.full_like(self.loc, jtorch.inf)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         noise = self.loc.new_empty(self._extended_shape(sample_shape)).cauchy_()

@@ -52,8 +52,8 @@ class Geometric(Odds, Distribution):
         if self._validate_args:
             self._validate_sample(value)
         value, probs = broadcast_all(value, self.probs)
-        misses = (-probs).log1p().where((probs != 1) | (value != 0), 0)  # 0 log 0 is 0
-        return value * misses + self.probs.log()
+        missing = probs.where((probs != 1) | (value != 0), 0)  # 0 log 0 is 0
+        return value * (-missing).log1p() + self.probs.log()
 
     def entropy(self) -> Any:
         return binary_cross_entropy_with_logits(self.logits, self.probs, reduction="none") / self.probs

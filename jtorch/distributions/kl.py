@@ -271,7 +271,8 @@ def _exponential_family(p: Any, q: Any) -> Any:
     """Bregman's divergence of the log normalizers."""
     if type(p) is not type(q):
         raise NotImplementedError(
-            "The cross KL-divergence between different exponential families cannot be computed using Bregman divergences"
+            "The cross KL-divergence between different exponential families cannot be computed using Bregman "
+            "divergences"
         )
     ours = [x.detach().requires_grad_() for x in p._natural_params]
     normalizer = p._log_normalizer(*ours)

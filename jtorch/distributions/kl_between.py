@@ -1,7 +1,7 @@
 """Kullback-Leibler divergences between families.
 
-KL(p || q) is minus the entropy of p minus the mean of log q under p. Which means that takes, of x, log x, exp(-x) and so
-on, is up to q; what they are, to p. Where p has mass outside the support of q the divergence is infinite.
+KL(p || q) is minus the entropy of p minus the mean of log q under p. Which means that takes, of x, log x, exp(-x) and
+so on, is up to q; what they are, to p. Where p has mass outside the support of q the divergence is infinite.
 """
 
 import math

@@ -31,7 +31,7 @@ class MixtureSameFamily(Distribution):
                 f"`mixture_distribution.batch_shape` ({weights}) is not "
                 f"compatible with `component_distribution.batch_shape`({batch})"
             )
-        k, have = mixture_distribution._num_events, component_distribution.batch_shape[-1]
+        k, have = mixture_distribution.logits.shape[-1], component_distribution.batch_shape[-1]
         if k != have:
             raise ValueError(
                 f"`mixture_distribution component` ({k}) does not equal "

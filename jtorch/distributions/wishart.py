@@ -102,10 +102,9 @@ class Wishart(Spread, ExponentialFamily):
         factor = self._unbroadcasted_scale_tril @ triangle
         return factor @ factor.mT
 
-    def _regular(self, sample: Any) -> Any:
-        """[*sample_shape]: whether some matrix of the batch is positive definite, in finite precision."""
-        good = self.support.check(sample)
-        return good.amax([-1 - d for d in range(len(self._batch_shape))]) if self._batch_shape else good
+    def _any(self, flags: Any) -> Any:
+        """[*sample_shape]: whether a flag holds somewhere in the batch."""
+        return flags.amax([-1 - d for d in range(len(self._batch_shape))]) if self._batch_shape else flags
 
     def rsample(self, sample_shape: Any = (), max_try_correction: int | None = None) -> Any:
         """Samples; some are drawn again, up to ``max_try_correction`` (10) times.
@@ -113,22 +112,15 @@ class Wishart(Spread, ExponentialFamily):
         Torch takes the regular ones for the singular ones at its first look, so that these are drawn twice.
         """
         sample = self._bartlett_sampling(sample_shape)
-        again = self._regular(sample)
+        again = self._any(self.support.check(sample))
         for _ in range(10 if max_try_correction is None else max_try_correction):
             count = int(again.sum())
             if not count:
                 break
-            new = self._bartlett_sampling((count,) if again.dim() else ())
-            where = again
-            if again.dim():
-                sample = sample.index_put((where,), new)
-                bad = ~self.support.check(new)
-                bad = bad.amax([-1 - d for d in range(len(self._batch_shape))]) if self._batch_shape else bad
-                again = again.index_put((where,), bad)
-            else:
-                sample = new
-                bad = ~self.support.check(new)
-                again = bad.amax() if self._batch_shape else bad
+            new = self._bartlett_sampling((count,))
+            sample[again] = new
+            still = self._any(~self.support.check(new))
+            again = again.masked_scatter(again, still)
         return sample
 
     def log_prob(self, value: Any) -> Any:
