@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jtorch.serialization.archive import LoadEndianness, get_default_load_endianness, set_default_load_endianness
 from jtorch.serialization.io import (
     get_crc32_options,
     get_unsafe_globals_in_checkpoint,
@@ -12,15 +13,18 @@ from jtorch.serialization.io import (
 from jtorch.serialization.safe_globals import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
 
 __all__ = [
+    "LoadEndianness",
     "add_safe_globals",
     "clear_safe_globals",
     "get_crc32_options",
+    "get_default_load_endianness",
     "get_safe_globals",
     "get_unsafe_globals_in_checkpoint",
     "load",
     "safe_globals",
     "save",
     "set_crc32_options",
+    "set_default_load_endianness",
 ]
 
 

@@ -10,6 +10,7 @@ import struct
 import sys
 import zipfile
 import zlib
+from enum import Enum
 from typing import IO, Any
 
 import numpy as np
@@ -199,13 +200,37 @@ class ArchiveReader:
         return start
 
 
+class LoadEndianness(Enum):
+    """The byte order of files that do not say theirs."""
+
+    NATIVE = 1
+    LITTLE = 2
+    BIG = 3
+
+
+_default_order: list[LoadEndianness | None] = [None]
+
+
+def get_default_load_endianness() -> LoadEndianness | None:
+    """The byte order that files are taken to have that do not say theirs; None means the usual one, little."""
+    return _default_order[0]
+
+
+def set_default_load_endianness(endianness: LoadEndianness | None) -> None:
+    """Choose it. Raises TypeError for what is neither None nor a :class:`LoadEndianness`."""
+    if endianness is not None and not isinstance(endianness, LoadEndianness):
+        raise TypeError("Invalid argument type in function set_default_load_endianness")
+    _default_order[0] = endianness
+
+
 class NativeOrder:
     """Whether numbers in an archive need their bytes swapped here."""
 
     def __init__(self, order: bytes | None) -> None:
         if order not in (None, b"little", b"big"):
             raise ValueError(f"Unknown endianness type: {order.decode(errors='replace')}")  # type: ignore[union-attr]
-        self.swap = (order or b"little").decode() != sys.byteorder
+        given = order.decode() if order else (_default_order[0] or LoadEndianness.LITTLE).name.lower()
+        self.swap = given not in ("native", sys.byteorder)
 
     def apply(self, data: np.ndarray, itemsize: int) -> np.ndarray:
         """Bytes of numbers of ``itemsize`` bytes in this machine's order."""

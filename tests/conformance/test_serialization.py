@@ -6,6 +6,7 @@ import os
 import pickle
 import re
 import warnings
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -410,6 +411,30 @@ def test_several_objects_in_one_file():
         torch.save(torch.full((2,), n), file, _use_new_zipfile_serialization=False)
     file.seek(0)
     assert [jtorch.load(file).tolist() for _ in range(2)] == [[1.0, 1.0], [2.0, 2.0]]
+
+
+def without(record: str, file: io.BytesIO) -> io.BytesIO:
+    made = io.BytesIO()
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(made, "w") as new:
+        for name in old.namelist():
+            if not name.endswith(record):
+                new.writestr(name, old.read(name))
+    made.seek(0)
+    return made
+
+
+@pytest.mark.parametrize("order", [None, "NATIVE", "LITTLE", "BIG"])
+def test_files_that_do_not_say_their_byte_order(order):
+    for lib in (torch, jtorch):
+        file = io.BytesIO()
+        lib.save(lib.tensor([1, 256], dtype=lib.int16), file)
+        lib.serialization.set_default_load_endianness(order and lib.serialization.LoadEndianness[order])
+        try:
+            assert lib.load(without("byteorder", file)).tolist() == ([256, 1] if order == "BIG" else [1, 256])
+        finally:
+            lib.serialization.set_default_load_endianness(None)
+        with pytest.raises(TypeError, match="Invalid argument type"):
+            lib.serialization.set_default_load_endianness("little")
 
 
 def test_dtype_clash_raises_the_same():
