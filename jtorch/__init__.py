@@ -65,15 +65,20 @@ globals().update(_bind.composites("torch"))
 
 _SUBMODULES = frozenset(
     {
-        "amp", "autograd", "backends", "compiler", "cuda", "distributed", "distributions", "fft", "func", "hub",
-        "interop", "jit", "linalg", "masked", "nn", "optim", "overrides", "profiler", "random", "return_types",
-        "serialization", "signal", "special", "storage", "testing", "torch_version", "types", "utils", "version",
+        "__config__", "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "distributed",
+        "distributions", "fft", "func", "hub", "interop", "jit", "linalg", "masked", "mps", "nn", "optim", "overrides",
+        "profiler", "random", "return_types", "serialization", "signal", "special", "storage", "testing",
+        "torch_version", "types", "utils", "version", "xpu",
     }
 )  # fmt: skip
 _ELSEWHERE = {  # what is found in a submodule only when it is asked for
     "Generator": "tensor.generator",
     "TypedStorage": "storage",
     "UntypedStorage": "storage",
+    "GradScaler": "amp",
+    "OutOfMemoryError": "engine.flush",
+    "Event": "cuda.streams",
+    "Stream": "cuda.streams",
     "autocast": "amp",
     "compile": "compiler",
     "disable": "alias",
@@ -85,6 +90,28 @@ _ELSEWHERE = {  # what is found in a submodule only when it is asked for
     "set_printoptions": "tensor.printing",
     "to_jax": "interop",
     "vmap": "func",
+    **dict.fromkeys(
+        (
+            "clear_autocast_cache",
+            "get_autocast_cpu_dtype",
+            "get_autocast_dtype",
+            "get_autocast_gpu_dtype",
+            "is_autocast_cache_enabled",
+            "is_autocast_cpu_enabled",
+            "is_autocast_enabled",
+            "set_autocast_cache_enabled",
+            "set_autocast_cpu_dtype",
+            "set_autocast_cpu_enabled",
+            "set_autocast_dtype",
+            "set_autocast_enabled",
+            "set_autocast_gpu_dtype",
+        ),
+        "amp.autocast_mode",
+    ),
+    **dict.fromkeys(
+        ("is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_anomaly_enabled"), "autograd.anomaly_mode"
+    ),
+    "thread_safe_generator": "random",
 }
 
 

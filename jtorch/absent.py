@@ -1,4 +1,4 @@
-"""Functions that torch has and jtorch cannot offer: they can be looked up and passed on, and raise when they are called.
+"""Functions that torch has and jtorch cannot offer: they can be looked up and passed on, and raise when called.
 
 What a program would not so much as look up without using it is left out altogether.
 """
@@ -14,7 +14,7 @@ class Absent:
     """
 
     def __init__(self, name: str, why: str) -> None:
-        self.__name__ = self.__qualname__ = name.rpartition(".")[2]
+        self.__name__ = self.__qualname__ = name.rstrip("()").rpartition(".")[2]
         self.__doc__ = f"Raises NotImplementedError: {why}."
         self.message = f"jtorch: {name}; {why}"
 

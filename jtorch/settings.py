@@ -1,11 +1,13 @@
 """Functions of the torch namespace that ask or set something, and small predicates."""
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from jtorch.engine import config
 from jtorch.ops import promotion
+from jtorch.tensor.device import device as device_class
 from jtorch.tensor.dtype import OF_NUMPY
 from jtorch.tensor.dtype import dtype as dtype_class
 from jtorch.tensor.size import Size
@@ -16,7 +18,8 @@ __all__ = [
     "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads", "is_complex", "is_floating_point",
     "is_nonzero", "is_signed", "is_storage", "is_tensor", "numel", "result_type", "set_deterministic_debug_mode",
     "set_float32_matmul_precision", "set_num_interop_threads", "set_num_threads", "set_warn_always",
-    "use_deterministic_algorithms", "is_warn_always_enabled", "is_same_size", "compiled_with_cxx11_abi", "typename",
+    "use_deterministic_algorithms", "is_warn_always_enabled", "is_deterministic_algorithms_warn_only_enabled",
+    "set_flush_denormal", "get_device_module", "is_same_size", "compiled_with_cxx11_abi", "typename",
 ]  # fmt: skip
 
 _PRECISIONS = {"highest": "highest", "high": "high", "medium": "default"}
@@ -36,13 +39,13 @@ def get_float32_matmul_precision() -> str:
     return next(name for name, value in _PRECISIONS.items() if value == config.matmul_precision)
 
 
-def is_tensor(obj: Any) -> bool:
+def is_tensor(obj: Any, /) -> bool:
     """Whether ``obj`` is a Tensor."""
     return isinstance(obj, Tensor)
 
 
-def is_storage(obj: Any) -> bool:
-    """Whether ``obj`` is a storage; jtorch's tensors show none of theirs as such."""
+def is_storage(obj: Any, /) -> bool:
+    """Whether ``obj`` is a storage."""
     return type(obj).__name__ in ("UntypedStorage", "TypedStorage")
 
 
@@ -95,7 +98,7 @@ def broadcast_shapes(*shapes: Any) -> Size:
         raise RuntimeError("Shape mismatch: objects cannot be broadcast to a single shape") from None
 
 
-def typename(obj: Any) -> str:
+def typename(obj: Any, /) -> str:
     """The name of an object's type, as ``torch.FloatTensor``."""
     if isinstance(obj, Tensor):
         return obj.type()  # type: ignore[attr-defined]
@@ -142,12 +145,19 @@ def are_deterministic_algorithms_enabled() -> bool:
     return bool(_deterministic["on"])
 
 
-def set_deterministic_debug_mode(mode: Any) -> None:
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """Whether the switch of use_deterministic_algorithms was set with ``warn_only``."""
+    return bool(_deterministic["warn"])
+
+
+def set_deterministic_debug_mode(debug_mode: Any) -> None:
     """``default``, ``warn`` or ``error`` (or 0, 1, 2)."""
-    number = {"default": 0, "warn": 1, "error": 2}.get(mode, mode)
+    number = {"default": 0, "warn": 1, "error": 2}.get(debug_mode, debug_mode)
     if number not in (0, 1, 2):
-        raise RuntimeError(f"invalid value of debug_mode, expected 0 (default), 1 (warn) or 2 (error), got {mode}")
-    _deterministic.update(mode=number, on=number > 0)
+        raise RuntimeError(
+            f"invalid value of debug_mode, expected 0 (default), 1 (warn) or 2 (error), got {debug_mode}"
+        )
+    _deterministic.update(mode=number, on=number > 0, warn=number == 1)
 
 
 def get_deterministic_debug_mode() -> int:
@@ -158,9 +168,9 @@ def get_deterministic_debug_mode() -> int:
 _warn = {"always": False}
 
 
-def set_warn_always(on: bool) -> None:
+def set_warn_always(b: bool, /) -> None:
     """Whether warnings that come once come each time."""
-    _warn["always"] = bool(on)
+    _warn["always"] = bool(b)
 
 
 def is_warn_always_enabled() -> bool:
@@ -171,3 +181,19 @@ def is_warn_always_enabled() -> bool:
 def compiled_with_cxx11_abi() -> bool:
     """True: there is no C++ of jtorch's own."""
     return True
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """False: XLA decides whether denormal numbers are flushed to zero, and cannot be told."""
+    return False
+
+
+def get_device_module(device: Any = None) -> Any:
+    """The module of a device type (``torch.cuda``, ``torch.cpu``); of the accelerator there is, else of the CPU."""
+    from jtorch.accelerator import current_accelerator
+
+    kind = device_class(device).type if device is not None else (current_accelerator() or device_class("cpu")).type
+    try:
+        return import_module(f"jtorch.{kind}")
+    except ModuleNotFoundError:
+        raise RuntimeError(f"Invalid device '{kind}' is specified: jtorch has no module of that name") from None

@@ -9,6 +9,7 @@ import ml_dtypes
 import numpy as np
 
 from jtorch.engine import trace
+from jtorch.engine.devices import devices
 from jtorch.engine.op import T
 from jtorch.engine.record import record
 from jtorch.engine.value import Value
@@ -82,8 +83,11 @@ class autocast:
                 stacklevel=2,
             )
             enabled = False
+        if enabled and self.device == "cuda" and not devices("cuda"):
+            warnings.warn("CUDA is not available or torch_xla is imported. Disabling autocast.", stacklevel=2)
+            enabled = False
         self._enabled = enabled
-        self._cache = True if cache_enabled is None else cache_enabled
+        self._cache = is_autocast_cache_enabled() if cache_enabled is None else cache_enabled
         self._before: list[Any] = []
 
     def __enter__(self) -> "autocast":
@@ -108,7 +112,8 @@ class autocast:
         return wrapped
 
 
-_chosen: dict[str, np.dtype] = {}
+_chosen: dict[str, np.dtype] = {}  # the dtypes that blocks take which name none
+_caching = {"on": True}
 
 
 def is_autocast_enabled(device_type: str = "cuda") -> bool:
@@ -117,17 +122,28 @@ def is_autocast_enabled(device_type: str = "cuda") -> bool:
     return state is not None and device_type in state.dtypes
 
 
+def set_autocast_enabled(device_type: Any, enabled: bool | None = None) -> None:
+    """Turn autocast on or off, from here on, for a device type; for a GPU where only a bool is given."""
+    kind, on = ("cuda", device_type) if enabled is None else (device_class(device_type).type, enabled)
+    st = _local.state
+    dtypes = dict(st.autocast.dtypes) if st.autocast is not None else {}
+    dtypes.pop(kind, None)
+    if on:
+        dtypes[kind] = to_numpy_dtype(get_autocast_dtype(kind))
+    st.autocast = _State(dtypes, is_autocast_cache_enabled()) if dtypes else None
+
+
 def get_autocast_dtype(device_type: str) -> Any:
     """The dtype autocast uses, or would use, on a device type."""
     state = _local.state.autocast
     if state is not None and device_type in state.dtypes:
         return OF_NUMPY[state.dtypes[device_type]]
-    return OF_NUMPY[_chosen.get(device_type, _DEFAULTS[device_type])]
+    return OF_NUMPY[_chosen.get(device_type) or _DEFAULTS[device_class(device_type).type]]
 
 
 def set_autocast_dtype(device_type: str, dtype: Any) -> None:
     """The dtype of autocast blocks that name none."""
-    _chosen[device_type] = to_numpy_dtype(dtype)
+    _chosen[device_class(device_type).type] = to_numpy_dtype(dtype)
 
 
 def is_autocast_available(device_type: str) -> bool:
@@ -138,17 +154,62 @@ def is_autocast_available(device_type: str) -> bool:
 def is_autocast_cache_enabled() -> bool:
     """Whether casts of parameters are kept within a block."""
     state = _local.state.autocast
-    return True if state is None else state.caching
+    return _caching["on"] if state is None else state.caching
+
+
+def set_autocast_cache_enabled(enabled: bool) -> None:
+    """Whether casts of parameters are kept within a block, where the block does not say."""
+    _caching["on"] = bool(enabled)
+    state = _local.state.autocast
+    if state is not None:
+        state.caching = bool(enabled)
+
+
+def clear_autocast_cache() -> None:
+    """Forget the casts of parameters that the present block has kept."""
+    state = _local.state.autocast
+    if state is not None:
+        state.cache.clear()
+
+
+def _deprecated(old: str, new: str) -> None:
+    warnings.warn(f"torch.{old} is deprecated. Please use torch.{new} instead.", DeprecationWarning, stacklevel=3)
+
+
+def is_autocast_cpu_enabled() -> bool:
+    """``is_autocast_enabled("cpu")``, as it was called."""
+    _deprecated("is_autocast_cpu_enabled()", "is_autocast_enabled('cpu')")
+    return is_autocast_enabled("cpu")
+
+
+def set_autocast_cpu_enabled(enabled: bool) -> None:
+    """``set_autocast_enabled("cpu", enabled)``, as it was called."""
+    _deprecated("set_autocast_cpu_enabled(enabled)", "set_autocast_enabled('cpu', enabled)")
+    set_autocast_enabled("cpu", enabled)
 
 
 def get_autocast_gpu_dtype() -> Any:
-    """The dtype of autocast on a GPU."""
+    """``get_autocast_dtype("cuda")``, as it was called."""
+    _deprecated("get_autocast_gpu_dtype()", "get_autocast_dtype('cuda')")
     return get_autocast_dtype("cuda")
 
 
 def get_autocast_cpu_dtype() -> Any:
-    """The dtype of autocast on the CPU."""
+    """``get_autocast_dtype("cpu")``, as it was called."""
+    _deprecated("get_autocast_cpu_dtype()", "get_autocast_dtype('cpu')")
     return get_autocast_dtype("cpu")
+
+
+def set_autocast_gpu_dtype(dtype: Any) -> None:
+    """``set_autocast_dtype("cuda", dtype)``, as it was called."""
+    _deprecated("set_autocast_gpu_dtype(dtype)", "set_autocast_dtype('cuda', dtype)")
+    set_autocast_dtype("cuda", dtype)
+
+
+def set_autocast_cpu_dtype(dtype: Any) -> None:
+    """``set_autocast_dtype("cpu", dtype)``, as it was called."""
+    _deprecated("set_autocast_cpu_dtype(dtype)", "set_autocast_dtype('cpu', dtype)")
+    set_autocast_dtype("cpu", dtype)
 
 
 def custom_fwd(fwd: Any = None, *, device_type: str = "cuda", cast_inputs: Any = None) -> Any:

@@ -1,11 +1,13 @@
 """Loss scaling for float16 training, without a synchronisation: whether a gradient overflowed stays on the device."""
 
+import warnings
 from collections import defaultdict
 from typing import Any
 
 import jax.numpy as jnp
 
 import jtorch
+from jtorch.engine.devices import devices
 from jtorch.tensor.fused import assign, fused
 from jtorch.tensor.tensor import Tensor
 
@@ -52,6 +54,9 @@ class GradScaler:
         enabled: bool = True,
     ) -> None:
         self._device = device
+        if enabled and device == "cuda" and not devices("cuda"):
+            warnings.warn("torch.cuda.amp.GradScaler is enabled, but CUDA is not available.  Disabling.", stacklevel=2)
+            enabled = False
         self._enabled = enabled
         if enabled and growth_factor <= 1.0:
             raise AssertionError("The growth factor must be > 1.0.")

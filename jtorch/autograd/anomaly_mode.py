@@ -79,6 +79,11 @@ class set_detect_anomaly:
         _local.state.anomaly = self._before
 
 
+def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
+    """Turn the mode on or off, with or without looking for NaN."""
+    _local.state.anomaly = _checked(check_nan) if mode else None
+
+
 def is_anomaly_enabled() -> bool:
     """Whether the mode is on."""
     return _local.state.anomaly is not None

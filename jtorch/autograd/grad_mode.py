@@ -56,11 +56,11 @@ class _Mode:
 class no_grad(_Mode):
     """Operations inside are not recorded for backward (torch.no_grad)."""
 
-    def __new__(cls, function: Callable | None = None) -> Any:
+    def __new__(cls, orig_func: Callable | None = None) -> Any:
         made = object.__new__(cls)
-        return made if function is None else made(function)
+        return made if orig_func is None else made(orig_func)
 
-    def __init__(self, function: Callable | None = None) -> None:
+    def __init__(self, orig_func: Callable | None = None) -> None:
         self._before = True
 
     def __enter__(self) -> None:

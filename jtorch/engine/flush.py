@@ -160,9 +160,20 @@ def _keep_graphs(tr: Trace, held: list[int]) -> bool:
     return any(type(node).__base__ is not Spent for _, node, _ in found)
 
 
+class OutOfMemoryError(RuntimeError):
+    """A program needs more of a device's memory than there is (torch.OutOfMemoryError)."""
+
+    __module__ = "torch"
+
+
 def _run(tr: Trace, values: list[Value | None], held: list[int], cursor: trace.Node, why: str, own: bool) -> None:
-    with jax.ensure_compile_time_eval():  # within a JAX transformation too, as the arrays outlive it
-        _compute(tr, values, held, cursor, why, own)
+    try:
+        with jax.ensure_compile_time_eval():  # within a JAX transformation too, as the arrays outlive it
+            _compute(tr, values, held, cursor, why, own)
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise OutOfMemoryError(f"{tr.device.upper()} out of memory. {error}") from error
 
 
 def _compute(tr: Trace, values: list[Value | None], held: list[int], cursor: trace.Node, why: str, own: bool) -> None:

@@ -111,10 +111,10 @@ def get_default_device() -> device:
     return device(_default)
 
 
-def set_default_device(d: Any) -> None:
-    """Make ``d`` the device of factory functions that name none; None means the CPU."""
+def set_default_device(device: Any) -> None:
+    """Make ``device`` that of factory functions that name none; None means the CPU."""
     global _default
-    _default = "cpu" if d is None else engine_name(d)
+    _default = "cpu" if device is None else engine_name(device)
 
 
 def set_current_cuda(index: int) -> int:
