@@ -101,14 +101,22 @@ def in_program(kind: str, inputs: tuple[Value, ...], statics: tuple, device: str
 def memory_order(x: Tensor) -> tuple[int, ...] | None:
     """The dimensions of a view from the outermost in memory to the innermost; None where that is their own order.
 
-    An expanded view has none, as several of its elements share a place.
+    Dimensions that were expanded have no place there; the sort, torch's own, leaves them where it can.
     """
     if x._alias is None or not x._alias.steps or not x._aval().size:
         return None
     steps = strides.of(x)[0]
-    if 0 in steps:
-        return None
-    order = tuple(sorted(range(len(steps)), key=lambda d: -steps[d]))
+    inward = list(reversed(range(len(steps))))
+    for i in range(1, len(steps)):
+        for j in reversed(range(i)):
+            inner, outer = steps[inward[j]], steps[inward[i]]
+            if inner and outer:
+                if inner < outer:
+                    break
+                if inner > outer:
+                    inward[i], inward[j] = inward[j], inward[i]
+                    i = j
+    order = tuple(reversed(inward))
     return None if order == tuple(range(len(steps))) else order
 
 
