@@ -163,7 +163,8 @@ def test_import_torch_is_jtorch(tmp_path):
 
 def test_help_version_and_bad_usage(capsys):
     assert cli.main(["--help"]) == 0
-    assert all(name in capsys.readouterr().out for name in cli.COMMANDS)
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in cli.COMMANDS)
     assert cli.main(["--version"]) == 0
     assert version.jtorch in capsys.readouterr().out
     assert cli.main([]) == 2
