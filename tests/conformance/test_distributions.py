@@ -79,7 +79,7 @@ def test_description(name: str) -> None:
 def test_moments(name: str, dtype: str) -> None:
     theirs, ours = made(BY_NAME[name], dtype=dtype)
     for attribute in ("mean", "mode", "variance", "stddev"):
-        alike(*(outcome(lambda d=d, a=attribute: getattr(d, a)) for d in (ours, theirs)), rtol=1e-4)
+        alike(*(outcome(lambda d=d, a=attribute: getattr(d, a)) for d in (ours, theirs)), rtol=1e-4, atol=5e-6)
     alike(*(outcome(d.entropy) for d in (ours, theirs)), rtol=1e-4, atol=1e-5)
     alike(*(outcome(d.perplexity) for d in (ours, theirs)), rtol=1e-4, atol=1e-5)
 
@@ -117,19 +117,25 @@ def test_densities(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_gradients_of_log_prob(name: str) -> None:
     case = BY_NAME[name]
-    values = array(samples(case, (6,), "float64")[0])
+    dtype = "float32" if name == "generalized_pareto" else "float64"  # of which torch's takes only that
+    values = array(samples(case, (6,), dtype)[0])
     grads = []
     for lib in LIBS:
-        d, parameters = case.build(lib, "float64", requires_grad=True)
+        d, parameters = case.build(lib, dtype, requires_grad=True)
         d.log_prob(lib.tensor(values.copy())).sum().backward()
         grads.append([None if p.grad is None else array(p.grad) for p in parameters])
     for theirs, ours in zip(*grads, strict=True):
+        if name == "wishart_tril" and theirs.ndim == 2:  # torch's has something above the diagonal
+            theirs = np.tril(theirs)  # noqa: PLW2901
         alike(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [c.name for c in CASES if c.build(jtorch)[0].has_rsample])
+@pytest.mark.parametrize("name", [n for n in NAMES if made(BY_NAME[n])[0].has_rsample and "wishart" not in n])
 def test_gradients_of_samples(name: str) -> None:
-    """Torch's gradients of gamma and Dirichlet numbers are approximations, good to about three digits."""
+    """Torch's gradients of gamma and Dirichlet numbers are approximations, good to about three digits.
+
+    It has none of Wishart's: what it draws again it writes over what backward needs.
+    """
     case, grads = BY_NAME[name], []
     for lib in LIBS:
         d, parameters = case.build(lib, "float64", requires_grad=True)
@@ -178,7 +184,8 @@ def _pairs() -> list[tuple[str, str]]:
     pairs = {}
     for a, p in built.items():
         for b, q in built.items():
-            if any(isinstance(p, x) and isinstance(q, y) for x, y in registry):
+            batches = "wishart" in a and a != b and (p.batch_shape or q.batch_shape)  # torch adds up over the batch
+            if any(isinstance(p, x) and isinstance(q, y) for x, y in registry) and not batches:
                 same = type(p) is type(q) and p.event_shape == q.event_shape
                 pairs.setdefault((a, b) if same else (type(p), type(q)), (a, b))
     return list(pairs.values())

@@ -27,7 +27,7 @@ CASES = [
     Case(name, make, parameters)
     for name, make, *parameters in (
         ("bernoulli", lambda D, p: D.Bernoulli(p), [0.1, 0.5, 0.8]),
-        ("bernoulli_logits", lambda D, x: D.Bernoulli(logits=x), [[-1.0, 0.0, 2.5]]),
+        ("bernoulli_logits", lambda D, x: D.Bernoulli(logits=x), [-1.0, 0.0, 2.5]),
         ("beta", lambda D, a, b: D.Beta(a, b), [0.5, 2.0, 8.0], [[1.5], [9.0]]),
         ("binomial", lambda D, p: D.Binomial(5, p), [0.1, 0.5, 0.9]),
         ("binomial_logits", lambda D, x: D.Binomial(40, logits=x), [-1.0, 0.3, 2.0]),
