@@ -7,9 +7,10 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import torch
-from torch.testing._internal.common_methods_invocations import op_db
+from torch.testing._internal import common_methods_invocations as invocations
 
 import jtorch
 from tests.conformance.live import both
@@ -18,7 +19,7 @@ warnings.filterwarnings("ignore")
 
 Op = Any
 DTYPES = (torch.float32, torch.float64, torch.int64, torch.bool, torch.complex64, torch.bfloat16)
-OPS: dict[str, Op] = {f"{o.name}.{o.variant_test_name}" if o.variant_test_name else o.name: o for o in op_db}
+OPS: dict[str, Op] = {f"{o.name}.{o.variant_test_name}" if o.variant_test_name else o.name: o for o in invocations.op_db}
 SAMPLES = 12  # of each operator and dtype, spread over the database's
 
 
@@ -59,6 +60,8 @@ def turned(x: Any) -> Any:
     """A function or object of torch's as jtorch's of the same name; a Python function with jtorch as its torch."""
     if x is torch:
         return jtorch
+    if x is invocations.wrapper_set_seed:
+        return _with_seed
     if isinstance(x, types.FunctionType) and x.__module__.startswith("torch.testing"):
         box = _Box(x.__globals__)
         cells = tuple(types.CellType(turned(c.cell_contents)) for c in x.__closure__ or ())
@@ -71,6 +74,13 @@ def turned(x: Any) -> Any:
     if named is not None:
         return operator.attrgetter(named)(jtorch)
     return convert(x)
+
+
+def _with_seed(op: Callable, *args: Any, **kwargs: Any) -> Any:
+    """What the database wraps around functions that draw random numbers."""
+    with jtorch.random.fork_rng():
+        jtorch.manual_seed(42)
+        return op(*args, **kwargs)
 
 
 _NAMESPACES = ("", "nn.functional.", "linalg.", "fft.", "special.", "Tensor.", "signal.windows.", "masked.")
@@ -129,16 +139,23 @@ def convert(x: Any) -> Any:
 
 def tensor(x: torch.Tensor) -> Any:
     """A torch tensor as jtorch's; a leaf that requires a gradient where torch's does."""
-    plain = x.detach().resolve_conj().resolve_neg()
     if x.layout != torch.strided:
         raise NotImplementedError("jtorch has no sparse tensors")
-    if x.dtype == torch.bfloat16:
-        import ml_dtypes
-
+    plain = x.detach().resolve_conj().resolve_neg()
+    base = _storage(plain)
+    if base is not None:
+        made = tensor(base).as_strided(plain.shape, plain.stride(), plain.storage_offset())
+    elif x.dtype == torch.bfloat16:
         made = both(plain.contiguous().view(torch.uint16).numpy().view(ml_dtypes.bfloat16))[1]
     else:
         made = both(plain.numpy())[1]
     return made.requires_grad_(True) if x.requires_grad else made
+
+
+def _storage(x: torch.Tensor) -> torch.Tensor | None:
+    """All of the storage of a tensor that shows a part of it only."""
+    size = x.untyped_storage().nbytes() // x.itemsize
+    return x.as_strided((size,), (1,), 0) if size > x.numel() else None
 
 
 def back(x: Any) -> Any:
@@ -167,7 +184,13 @@ def flat(x: Any) -> Iterator[Any]:
 def clone(x: Any) -> Any:
     """A fresh copy of torch arguments."""
     if isinstance(x, torch.Tensor):
-        return x.detach().clone().requires_grad_(x.requires_grad)
+        plain = x.detach()
+        base = _storage(plain) if x.layout == torch.strided else None
+        if base is None or plain.is_conj() or plain.is_neg():
+            made = plain.clone()
+        else:
+            made = base.clone().as_strided(x.shape, x.stride(), x.storage_offset())
+        return made.requires_grad_(x.requires_grad)
     if type(x) in (tuple, list):
         return type(x)(clone(each) for each in x)
     if type(x) is dict:
