@@ -21,6 +21,7 @@ class Binomial(Odds, Distribution):
     }
     has_enumerate_support = True
     _parts = {"total_count": 0, "probs": 0, "logits": 0}
+    total_count: Any
 
     def __init__(self, total_count: Any = 1, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
         given = self._take(probs, logits, total_count=total_count)

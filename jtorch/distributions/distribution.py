@@ -1,7 +1,7 @@
 """The base class of all distributions (torch.distributions.Distribution)."""
 
 import warnings
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jtorch
 from jtorch.distributions import constraints
@@ -25,6 +25,11 @@ class Distribution:
     _validate_args: bool = __debug__
     _parts: ClassVar[dict[str, int]] = {}
     _kept: ClassVar[tuple[str, ...]] = ()
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Parameters are kept by :meth:`_broadcast`."""
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:

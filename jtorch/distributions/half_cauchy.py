@@ -13,7 +13,7 @@ class HalfCauchy(Folded):
     """The size of a Cauchy number of median 0 and half width ``scale``."""
 
     _of = Cauchy
-    _parts: dict[str, int] = {}
+    _parts = {}
 
     @property
     def mean(self) -> Any:

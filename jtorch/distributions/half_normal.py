@@ -13,7 +13,7 @@ class HalfNormal(Folded):
     """The size of a normal number of mean 0 and deviation ``scale``."""
 
     _of = Normal
-    _parts: dict[str, int] = {}
+    _parts = {}
 
     @property
     def mean(self) -> Any:

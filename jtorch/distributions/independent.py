@@ -12,8 +12,8 @@ __all__ = ["Independent"]
 class Independent(Distribution):
     """Another distribution whose last ``reinterpreted_batch_ndims`` batch dims belong to the event."""
 
-    arg_constraints: dict[str, Any] = {}
-    _parts: dict[str, int] = {}
+    arg_constraints = {}
+    _parts = {}
 
     def __class_getitem__(cls, item: Any) -> type:
         return cls

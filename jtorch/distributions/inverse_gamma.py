@@ -17,7 +17,7 @@ class InverseGamma(TransformedDistribution):
     arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
     support = constraints.positive
     has_rsample = True
-    _parts: dict[str, int] = {}
+    _parts = {}
 
     def __init__(self, concentration: Any, rate: Any, validate_args: Any = None) -> None:
         base = Gamma(concentration, rate, validate_args=validate_args)

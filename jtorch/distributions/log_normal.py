@@ -16,7 +16,7 @@ class LogNormal(TransformedDistribution):
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.positive
     has_rsample = True
-    _parts: dict[str, int] = {}
+    _parts = {}
 
     def __init__(self, loc: Any, scale: Any, validate_args: Any = None) -> None:
         super().__init__(Normal(loc, scale, validate_args=validate_args), ExpTransform(), validate_args=validate_args)

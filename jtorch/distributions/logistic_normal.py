@@ -16,7 +16,7 @@ class LogisticNormal(TransformedDistribution):
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.simplex
     has_rsample = True
-    _parts: dict[str, int] = {}
+    _parts = {}
 
     def __init__(self, loc: Any, scale: Any, validate_args: Any = None) -> None:
         base = Normal(loc, scale, validate_args=validate_args)

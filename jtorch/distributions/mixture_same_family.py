@@ -14,9 +14,9 @@ __all__ = ["MixtureSameFamily"]
 class MixtureSameFamily(Distribution):
     """``mixture_distribution``, a Categorical, picks along the last batch dim of ``component_distribution``."""
 
-    arg_constraints: dict[str, Any] = {}
+    arg_constraints = {}
     has_rsample = False
-    _parts: dict[str, int] = {}
+    _parts = {}
 
     def __init__(self, mixture_distribution: Any, component_distribution: Any, validate_args: Any = None) -> None:
         if not isinstance(mixture_distribution, Categorical):

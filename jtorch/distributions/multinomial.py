@@ -69,7 +69,7 @@ class Multinomial(Distribution):
         support = counts.enumerate_support(expand=False)[1:]  # log 0! and log 1! count for nothing
         weights = jtorch.exp(counts.log_prob(support))
         choices = (weights * jtorch.lgamma(support + 1)).sum([0, -1])
-        return n * single - jtorch.lgamma(jtorch.tensor(n + 1.0, dtype=single.dtype, device=single.device)) + choices
+        return n * single - single.new_tensor(n + 1.0).lgamma() + choices
 
     def log_prob(self, value: Any) -> Any:
         if self._validate_args:

@@ -22,6 +22,7 @@ class NegativeBinomial(Odds, Distribution):
     }
     support = constraints.nonnegative_integer
     _parts = {"total_count": 0, "probs": 0, "logits": 0}
+    total_count: Any
 
     def __init__(self, total_count: Any, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
         given = self._take(probs, logits, total_count=total_count)

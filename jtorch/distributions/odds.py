@@ -1,7 +1,7 @@
 """What distributions given by probabilities or by logits have in common."""
 
 from numbers import Number
-from typing import Any
+from typing import Any, ClassVar
 
 from jtorch.distributions.utils import broadcast_all, lazy_property, logits_to_probs, probs_to_logits
 
@@ -11,7 +11,7 @@ __all__ = ["Odds"]
 class Odds:
     """One of ``probs`` and ``logits`` is given; the other follows from it when it is asked for."""
 
-    _kept = ("_given",)
+    _kept: ClassVar[tuple[str, ...]] = ("_given",)
     _binary = True
 
     def _take(self, probs: Any, logits: Any, **others: Any) -> Any:

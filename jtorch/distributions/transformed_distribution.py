@@ -15,8 +15,8 @@ __all__ = ["TransformedDistribution"]
 class TransformedDistribution(Distribution):
     """What one or several ``transforms``, one after the other, make of the samples of another distribution."""
 
-    arg_constraints: dict[str, Any] = {}
-    _parts: dict[str, int] = {}
+    arg_constraints = {}
+    _parts = {}
 
     def __init__(self, base_distribution: Any, transforms: Any, validate_args: Any = None) -> None:
         if isinstance(transforms, Transform):

@@ -30,7 +30,9 @@ def broadcast_all(*values: Any) -> tuple[Any, ...]:
     like = next((v for v in values if isinstance(v, jtorch.Tensor)), None)
     options = {"dtype": jtorch.get_default_dtype()} if like is None else {"dtype": like.dtype, "device": like.device}
     return tuple(
-        jtorch.broadcast_tensors(*[v if isinstance(v, jtorch.Tensor) else jtorch.tensor(v, **options) for v in values])
+        jtorch.broadcast_tensors(
+            *[v if isinstance(v, jtorch.Tensor) else jtorch.as_tensor(v, **options) for v in values]
+        )
     )
 
 

@@ -46,7 +46,7 @@ class Wishart(Spread, ExponentialFamily):
             raise ValueError("scale_tril must be at least two-dimensional, with optional leading batch dimensions")
         batch_shape = matrix.shape[:-2]
         if isinstance(df, Number):
-            self.df = jtorch.tensor(df, dtype=matrix.dtype, device=matrix.device)
+            self.df = matrix.new_tensor(df)
         else:
             batch_shape = jtorch.broadcast_shapes(batch_shape, df.shape)
             self.df = df.expand(batch_shape)
