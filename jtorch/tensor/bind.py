@@ -215,7 +215,7 @@ def generate(op: OpDef, *, function: bool, parse_only: bool = False, out: bool =
     env.update(
         _op=op, T=T, Tensor=Tensor, _run=call.run, _run_view=call.run_view, _tensor=tensor_arg,
         _strict=strict_tensor_arg,
-        _tensors=tensors_arg, _out=call.write_out, _alias=_numpy_aliases, _spread=_spread,
+        _tensors=tensors_arg, _out=call.write_out, _alias=_numpy_aliases, _spread=_spread, _mismatch=Mismatch,
     )  # fmt: skip
     body: list[str] = []
     entries: list[str] = []
@@ -245,11 +245,10 @@ def generate(op: OpDef, *, function: bool, parse_only: bool = False, out: bool =
             inputs.append(f"v{i}")
             entries.append("T")
         elif p.kind == "Tensor":
-            loose = op.promote is not None or p.name in op.numbers
             body.append(f"if isinstance({var}, Tensor):")
             body.append(f"    s{i} = T; values.append({var}._value if {var}._alias is not None else {var}._v)")
             body.append("else:")
-            if loose:
+            if p.name in op.numbers:
                 body.append(f"    s{i}, v = _tensor({var}, {shown!r}, {name!r})")
                 body.append("    if v is not None: values.append(v)")
             else:
@@ -283,6 +282,8 @@ def generate(op: OpDef, *, function: bool, parse_only: bool = False, out: bool =
             else:
                 body.append(f"s{i} = None if {var} is None else {convert}" if optional else f"s{i} = {convert}")
             entries.append(f"s{i}")
+    if op.needs_tensor:
+        body.append(f"if not values: raise _mismatch({name!r} + '() takes a Tensor, got numbers only')")
     spec = "(" + ", ".join(entries) + ("," if len(entries) == 1 else "") + ")"
     if all(e == "T" for e in entries):
         env["_spec"] = (T,) * len(entries)
@@ -380,10 +381,7 @@ def _inplace(name: str, plain: Callable, keeps_dtype: bool) -> Callable:
         call.check_inplace(self)
         if self._alias is not None:
             overlap.check(self, (*args, *kwargs.values()) if kwargs else args, name)
-        old = self._value
-        made = plain(self, *args, **kwargs)
-        old.successor = made._v.place
-        return call.write_result(self, made, name)
+        return call.write_result(self, plain(self, *args, **kwargs), name)
 
     return apply
 

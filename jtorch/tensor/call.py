@@ -114,6 +114,27 @@ def fast(op: OpDef, spec: tuple, slow: Callable) -> Callable:
 _missing: Any = object()
 
 
+def straight(op: OpDef, spec: tuple, *tensors: Any) -> Tensor | None:
+    """What ``op`` of Tensors alone gives when the first one is pending in the current trace; None where it is not.
+
+    There no other way but the trace's is open, so that nothing else has to be asked.
+    """
+    st = _local.state
+    tr = st.trace
+    if tr is None or st.autocast is not None:
+        return None
+    values = []
+    for t in tensors:
+        if not isinstance(t, Tensor):
+            return None
+        values.append(t._v if t._alias is None else t._value)
+    if values[0].trace is not tr or values[0].array is not None:
+        return None
+    out = _new(Tensor)
+    out._v = _record(op, spec, tuple(values))
+    return out
+
+
 def run_view(op: OpDef, spec: tuple, base: Tensor) -> Tensor:
     """Run a view operator: the result shares ``base``'s storage."""
     v = base._value
@@ -257,6 +278,7 @@ def write_result(x: Tensor, made: Tensor, name: str) -> Tensor:
     """Write an operator's result into ``x`` (in-place variants): same shape, cast to ``x``'s dtype where torch
     allows.
     """
+    x._value.successor = made._v.place
     have, new = x._v.aval, made._v.aval
     if have is not new:
         if have.shape != new.shape:
