@@ -4,13 +4,15 @@ from typing import Any
 
 import jtorch
 from jtorch.composite.table import composite
+from jtorch.engine.op import T
 from jtorch.ops.linear import BILINEAR, LINEAR
 from jtorch.ops.table import TABLE
 from jtorch.tensor.bind import generate
-from jtorch.tensor.call import check_inplace, write_result
+from jtorch.tensor.call import check_inplace, straight, write_result
 
 _linear = {kind: generate(op, function=True) for kind, op in LINEAR.items()}
 _bilinear = {kind: generate(op, function=True) for kind, op in BILINEAR.items()}
+_THREE = (T, T, T)
 _one_hot, _renorm = (generate(TABLE[name], function=True) for name in ("_one_hot", "_embedding_renorm"))
 
 
@@ -23,6 +25,9 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     ndim = getattr(input, "ndim", 2)
     if bias is not None:
         kind = "" if ndim == 2 else "view"
+        made = straight(LINEAR[kind], _THREE, input, weight, bias)
+        if made is not None:
+            return made
     elif getattr(weight, "ndim", 2) == 1:
         kind = "mv"
     else:

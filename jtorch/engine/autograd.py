@@ -70,7 +70,7 @@ def backward(root: Value, ct: Value | None, retain: bool) -> bool:
     for at, grad in memo.grads:
         owner = values[at].owner()  # type: ignore[union-attr, misc]
         if owner is not None and owner._ref is not None:
-            if owner._hooks or owner._ref.hooked():
+            if owner._hooks or owner._ref.node is not None and owner._ref.hooked():
                 return False
             leaves.append((owner, grad))
     values.extend([None] * (memo.count - len(values)))
@@ -85,7 +85,7 @@ def backward(root: Value, ct: Value | None, retain: bool) -> bool:
     grad_mode, st.grad = st.grad, False  # as in the full walk, so that what follows is the same path
     try:
         for owner, grad in leaves:
-            owner._accumulate(values[grad])
+            owner._accumulate(values[grad])  # type: ignore[arg-type]
     finally:
         st.grad = grad_mode
     return True

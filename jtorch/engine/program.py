@@ -23,7 +23,7 @@ class Program:
     where the path holds checks); returns the arrays at the positions ``outputs`` (after the new error code).
     """
 
-    __slots__ = ("call", "outputs", "checked", "steps", "home", "key")
+    __slots__ = ("call", "outputs", "checked", "steps", "home", "key", "reason")
 
     def __init__(self, end: Node, device: str, outputs: tuple[int, ...], donate: tuple[int, ...], key: tuple) -> None:
         path = end.path()
@@ -35,6 +35,7 @@ class Program:
         self.outputs = outputs = tuple(sorted(outputs, key=lambda i: (-end.start_of(i), i)))
         self.steps = len(steps)
         self.home, self.key = end, key
+        self.reason: tuple = ("", "?", 0)  # why and at which line of the user's it first ran
         offset = int(self.checked)
         placed = sharding(device)
         self.call = jax.jit(

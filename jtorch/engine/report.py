@@ -49,11 +49,16 @@ def _shapes(node: "Node") -> str:
 def flushed(why: str, end: "Node", program: "Program", new: bool, seconds: float) -> None:
     """Count one flush."""
     global compiled, hits, compile_seconds
+    if not new and not log:  # the usual case: what is known of the program is counted with it
+        hits += 1
+        reasons[program.reason] += 1
+        return
     frame = user_frame()
-    reasons[(why, *frame)] += 1
+    program.reason = (why, *frame)
+    reasons[program.reason] += 1
     if len(reasons) > 4096:
         reasons.pop(min(reasons, key=lambda k: reasons[k]))
-    where = "{}:{}".format(*frame) if new or log else ""
+    where = "{}:{}".format(*frame)
     if not new:
         hits += 1
         if "flush" in log:

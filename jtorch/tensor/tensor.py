@@ -299,8 +299,9 @@ class Tensor(metaclass=TensorMeta):
             self._grad = wrap(record(autograd.ADD, (), (self._grad._value, value)))
         else:
             self._grad._write(record(autograd.ADD, (), (self._grad._value, value)))
-        for hook in list(self.__dict__.get("_post_accumulate", {}).values()):
-            hook(self)
+        if "_post_accumulate" in self.__dict__:
+            for hook in list(self.__dict__["_post_accumulate"].values()):
+                hook(self)
 
     def backward(
         self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
@@ -331,7 +332,8 @@ class Tensor(metaclass=TensorMeta):
             raise TypeError(f"Variable data has to be a tensor, but got {type(new).__name__}")
         if self._ref is not None and not new._v.aval.inexact:
             raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
-        shared, old = new.detach(), self._value
+        shared = new.detach()
+        old = self._value if "_v" in self.__dict__ else shared._value  # a lazy module's parameter has none yet
         self._alias = shared._alias
         self._rebind(with_history(shared._value, old))
 
