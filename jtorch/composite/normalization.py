@@ -43,7 +43,7 @@ def batch_norm(
 
     Training writes the running statistics in place: ``(1 - momentum)`` of the old and ``momentum`` of the batch's.
     """
-    if input.numel() == 0 and input.ndim > 1:
+    if input.numel() == 0 and input.ndim:
         return _of_nothing(input, weight, bias)
     out, mean, var = _batch_norm(input, weight, bias, running_mean, running_var, training, eps)
     if training and not (running_mean is None and running_var is None):

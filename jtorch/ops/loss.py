@@ -3,6 +3,7 @@
 ``reduction`` is 0 for none, 1 for the mean, 2 for the sum. Halves are computed in float32 and rounded once.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -253,14 +254,14 @@ def _above_zero(x: Any) -> Any:
 
 
 def _check_matrix(x: Any) -> None:
-    if x.ndim not in (1, 2) or x.shape[-1] == 0:
+    if x.ndim > 2 or x.shape[-1:] == (0,):
         raise RuntimeError(
             f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(x.shape)}"
         )
 
 
 def _margin_target_checks(self: Any, target: Any, *_: Any) -> Check:
-    bad = ((target < 0) | (target >= self.shape[-1])).any()
+    bad = ((target < 0) | (target >= math.prod(self.shape[-1:]))).any()
     return [(bad, RuntimeError, "target out of range")]
 
 
@@ -278,25 +279,26 @@ def multi_margin_loss(self, target, p=1, margin=1, weight=None, reduction=1):
             "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch "
             f"size). Expected target size [{rows}], but got {list(target.shape)}. Input has shape {list(self.shape)}."
         )
-    if weight is not None and (weight.ndim != 1 or weight.size != self.shape[-1]):
-        raise RuntimeError(f"inconsistent weight size, expected {self.shape[-1]} but got {list(weight.shape)}")
+    classes = math.prod(self.shape[-1:])
+    if weight is not None and (weight.ndim != 1 or weight.size != classes):
+        raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
     if target.dtype != np.int64:
         raise RuntimeError(f"expected scalar type Long but found {scalar_type(target.dtype)}")
     if weight is not None and weight.dtype != self.dtype:
         raise RuntimeError(f"expected scalar type {scalar_type(self.dtype)} but found {scalar_type(weight.dtype)}")
     if category(self.dtype) != FLOAT or is_half(self.dtype):
         raise unsupported("multi_margin_loss_cpu_kernel", self.dtype)
-    x, y = self.reshape(rows, -1), target.reshape(rows)
+    x, y = self.reshape(rows, classes), target.reshape(rows)
     own = _of_class(x, y, 1)[:, None]
     short = _above_zero(margin - own + x) ** int(p)
     if weight is not None:
         short = short * fetch(weight, (y,))[:, None]
-    loss = jnp.where(jnp.arange(x.shape[1]) == y[:, None], 0, short).sum(1) / x.shape[1]
-    return reduced(loss if self.ndim == 2 else loss[0], reduction)
+    loss = jnp.where(jnp.arange(classes) == y[:, None], 0, short).sum(1) / classes
+    return reduced(loss if self.ndim == 2 or target.ndim else loss[0], reduction)
 
 
 def _label_checks(self: Any, target: Any, *_: Any) -> Check:
-    bad = ((target < -1) | (target >= self.shape[-1])).any()
+    bad = ((target < -1) | (target >= math.prod(self.shape[-1:]))).any()
     return [(bad, RuntimeError, "argument #2 'target' is out of range")]
 
 

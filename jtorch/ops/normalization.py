@@ -4,6 +4,7 @@ All but RMS norm stand on one function, which takes mean and variance in two pas
 derivative is written down: what JAX makes of the two passes reads the input more often than needed.
 """
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -234,7 +235,11 @@ def fused_rms_norm(input, normalized_shape, weight, eps):
 def _group_norm(x: Any, groups: int, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any]:
     """(N, C, *) normalized over each group of channels and *; means and 1 / deviations as (N, groups)."""
     shape = x.shape
-    out, mean, var = _standardized(wide(x).reshape(shape[0], groups, -1), (2,), eps)
+    each = math.prod(shape[1:]) // groups
+    if each == 0:
+        nothing = jnp.zeros((shape[0], groups), x.dtype)
+        return x, nothing, nothing * np.nan
+    out, mean, var = _standardized(wide(x).reshape(shape[0], groups, each), (2,), eps)
     out = _affine(out.reshape(shape), weight, bias, [-1 if a == 1 else 1 for a in range(len(shape))])
     return out.astype(x.dtype), *(a[..., 0].astype(x.dtype) for a in (mean, lax.rsqrt(var + eps)))
 

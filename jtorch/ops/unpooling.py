@@ -39,7 +39,7 @@ def _fractional(n: int, x: Any, kernel: Ints, output: Ints, samples: Any) -> tup
         axis, scale = 2 + i, math.prod(sizes[i + 1 :])
         # torch's samples are for width and height in two dimensions, for time, height and width in three
         at = _starts(samples[..., i if n == 3 else 1 - i], sizes[i], output[i], kernel[i], samples.dtype)
-        at = at.reshape(*at.shape[:2], *[-1 if a == i else 1 for a in range(n)])
+        at = at.reshape(*at.shape[:2], *[at.shape[2] if a == i else 1 for a in range(n)])
         best = place = None
         for j in range(kernel[i]):
             value = jnp.take_along_axis(x, at + j, axis)
@@ -162,7 +162,7 @@ def _declare_unpool(n: int) -> None:
         f"``self`` put at the flattened places ``indices`` of the last {n} axes, which get ``output_size``; else 0."
     )
     args = f"Tensor self, Tensor indices, int[{n}] output_size"
-    op(f"{name}({args}) -> Tensor", expose="_nn", out=False, check=bad_index, saves="self indices",
+    op(f"{name}({args}) -> Tensor", expose="_nn", out=False, check=bad_index, saves="indices",
        grad_name=f"MaxUnpool{n}DBackward0")(unpool)  # fmt: skip
 
 

@@ -233,7 +233,7 @@ def generate(op: OpDef, *, function: bool, parse_only: bool = False, out: bool =
             "repr(next(iter(_numpy_names))))"
         )
     if dynamic:
-        body.append("values = []")
+        body.append("_values = []")
     inputs: list[str] = []
     for i, p in enumerate(params):
         var = _safe(rename.get(p.name, p.name))
@@ -246,20 +246,20 @@ def generate(op: OpDef, *, function: bool, parse_only: bool = False, out: bool =
             entries.append("T")
         elif p.kind == "Tensor":
             body.append(f"if isinstance({var}, Tensor):")
-            body.append(f"    s{i} = T; values.append({var}._value if {var}._alias is not None else {var}._v)")
+            body.append(f"    s{i} = T; _values.append({var}._value if {var}._alias is not None else {var}._v)")
             body.append("else:")
             if p.name in op.numbers:
                 body.append(f"    s{i}, v = _tensor({var}, {shown!r}, {name!r})")
-                body.append("    if v is not None: values.append(v)")
+                body.append("    if v is not None: _values.append(v)")
             else:
-                body.append(f"    s{i} = T; values.append(_strict({var}, {shown!r}, {name!r}))")
+                body.append(f"    s{i} = T; _values.append(_strict({var}, {shown!r}, {name!r}))")
             entries.append(f"s{i}")
         elif p.kind == "Tensor?":
             body.append(f"if {var} is None: s{i} = None")
-            body.append(f"else: s{i} = T; values.append(_strict({var}, {shown!r}, {name!r}))")
+            body.append(f"else: s{i} = T; _values.append(_strict({var}, {shown!r}, {name!r}))")
             entries.append(f"s{i}")
         elif p.kind in ("Tensor[]", "Tensor?[]"):
-            body.append(f"s{i} = _tensors({var}, {shown!r}, {name!r}, values, {p.kind == 'Tensor?[]'})")
+            body.append(f"s{i} = _tensors({var}, {shown!r}, {name!r}, _values, {p.kind == 'Tensor?[]'})")
             entries.append(f"s{i}")
         else:
             kind = p.kind.rstrip("?")
@@ -283,12 +283,12 @@ def generate(op: OpDef, *, function: bool, parse_only: bool = False, out: bool =
                 body.append(f"s{i} = None if {var} is None else {convert}" if optional else f"s{i} = {convert}")
             entries.append(f"s{i}")
     if op.needs_tensor:
-        body.append(f"if not values: raise _mismatch({name!r} + '() takes a Tensor, got numbers only')")
+        body.append(f"if not _values: raise _mismatch({name!r} + '() takes a Tensor, got numbers only')")
     spec = "(" + ", ".join(entries) + ("," if len(entries) == 1 else "") + ")"
     if all(e == "T" for e in entries):
         env["_spec"] = (T,) * len(entries)
         spec = "_spec"
-    args = "tuple(values)" if dynamic else "(" + ", ".join(inputs) + ("," if len(inputs) == 1 else "") + ")"
+    args = "tuple(_values)" if dynamic else "(" + ", ".join(inputs) + ("," if len(inputs) == 1 else "") + ")"
     if parse_only:
         body.append(f"return {spec}, {args}")
     elif op.view:
