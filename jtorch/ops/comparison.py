@@ -14,7 +14,7 @@ from jtorch.ops.pointwise import binary, module_of
 from jtorch.ops.promotion import BOOL, COMPLEX, FLOAT, INT, category
 from jtorch.ops.table import op
 
-_PLAIN: dict[str, Any] = {"differentiable": False}
+_EITHER: dict[str, Any] = {"numbers": "self other", "differentiable": False}
 _ALONE: dict[str, Any] = {"promote": None, "differentiable": False}
 
 
@@ -34,7 +34,15 @@ for _name, _alias, _sign in (
 ):
     _fn, _host = getattr(jnp, _alias or "equal"), getattr(np, _alias or "equal")
     _guard = only(REAL, f"{_name}_cpu") if _name not in ("eq", "ne") else _any_dtype
-    binary(_name, _guard(_fn), _guard(_host), f"``self {_sign} other``, as bools.", aliases=_alias, **_PLAIN)
+    binary(
+        _name,
+        _guard(_fn),
+        _guard(_host),
+        f"``self {_sign} other``, as bools.",
+        aliases=_alias,
+        numbers="other",
+        differentiable=False,
+    )
 
 # --- logic ----------------------------------------------------------------------------------------------------------
 
@@ -57,7 +65,7 @@ for _name, _method, _doc in (
     ("bitwise_xor", "__xor__", "The bits that just one of the elements has."),
 ):
     _guard = only(INTEGRAL, f"{_name}_cpu")
-    binary(_name, _guard(getattr(jnp, _name)), _guard(getattr(np, _name)), _doc, **_PLAIN)
+    binary(_name, _guard(getattr(jnp, _name)), _guard(getattr(np, _name)), _doc, **_EITHER)
 _bits = only(INTEGRAL, "bitwise_not_cpu")
 unary("bitwise_not", _bits(jnp.bitwise_not), _bits(np.bitwise_not), "The bits that the element lacks.", **_ALONE)
 
@@ -75,7 +83,7 @@ for _name, _kernel, _fn, _doc in (
     ("bitwise_left_shift", "lshift_cpu", _left, "``self << other``; 0 where all bits leave."),
     ("bitwise_right_shift", "rshift_cpu", _right, "``self >> other``; the sign's bit fills up."),
 ):
-    binary(_name, only(INTS, _kernel)(_fn), None, _doc, **_PLAIN)
+    binary(_name, only(INTS, _kernel)(_fn), None, _doc, **_EITHER)
 
 # --- questions about a number ---------------------------------------------------------------------------------------
 

@@ -147,7 +147,7 @@ def _filled_check(self: Any, dim: int, index: Any, value: Any) -> Check:
 
 @shape_op(
     "index_fill(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
-    promote_args=("value",),
+    numbers="value",
     check=_filled_check,
     inplace=True,
     saves="index",
@@ -330,6 +330,7 @@ def _condition(condition: Any) -> Any:
     "where.self(Tensor condition, Tensor self, Tensor other) -> Tensor",
     promote="common",
     promote_args=("self", "other"),
+    numbers="self other alone",
     host=_host_where,
     saves="condition",
     grad_name="WhereBackward0",
@@ -352,7 +353,7 @@ def _mask(name: str, mask: Any, named: str) -> None:
 
 @shape_op(
     "masked_fill(Tensor self, Tensor mask, Tensor value) -> Tensor",
-    promote_args=("value",),
+    numbers="value",
     inplace=True,
     saves="mask",
     out=False,

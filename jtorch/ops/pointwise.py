@@ -113,12 +113,14 @@ def _mul(self: Any, other: Any) -> Any:
 
 
 _ALPHA = "(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor"
-op(f"add{_ALPHA}", promote="common", inplace=True, host=_add)(_add)
-op(f"sub{_ALPHA}", promote_args=("other",), inplace=True, host=_sub, aliases="subtract")(_sub)
-op(f"rsub{_ALPHA}", promote_args=("other",), expose="torch", out=False, host=_rsub, grad_name="RsubBackward1")(_rsub)
+_ANY = "self other alone"
+op(f"add{_ALPHA}", promote="common", numbers=_ANY, inplace=True, host=_add)(_add)
+op(f"sub{_ALPHA}", numbers=_ANY, inplace=True, host=_sub, aliases="subtract")(_sub)
+op(f"rsub{_ALPHA}", numbers="other", expose="torch", out=False, host=_rsub, grad_name="RsubBackward1")(_rsub)
 op(
     "mul(Tensor self, Tensor other) -> Tensor",
     promote="common",
+    numbers=_ANY,
     inplace=True,
     host=_mul,
     saves="self other",
@@ -223,6 +225,7 @@ def _quotient(mode: str, x: Any, y: Any) -> Any:
 op(
     "div(Tensor self, Tensor other) -> Tensor",
     promote="float",
+    numbers=_ANY,
     inplace=True,
     host=_true_divide,
     saves="self other",
@@ -233,6 +236,7 @@ op(
 @op(
     "div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor",
     promote="common",
+    numbers=_ANY,
     inplace=True,
     check=lambda self, other, *, rounding_mode: _divided_by_zero(self, other) if rounding_mode else [],
     saves="self other",
@@ -254,6 +258,7 @@ def div_mode(self, other, *, rounding_mode):
 @op(
     "floor_divide(Tensor self, Tensor other) -> Tensor",
     promote="common",
+    numbers=_ANY,
     inplace=True,
     host=only(NUMERIC, "div_floor_cpu")(np.floor_divide),
     check=_divided_by_zero,
@@ -374,7 +379,7 @@ op(
 
 @op(
     "float_power(Tensor self, Tensor exponent) -> Tensor",
-    promote_args=("self", "exponent"),
+    numbers="self exponent",
     inplace=True,
     saves="self exponent",
     grad_name="PowBackward1",
@@ -500,7 +505,7 @@ for _name, _kinds, _fn, _host, _doc, _fields in (
         _copysign,
         np.copysign,
         "The size of ``self`` with the sign of ``other``.",
-        {"promote": "float"},
+        {"promote": "float", "numbers": "other"},
     ),
     ("nextafter", FLOATS, _nextafter, np.nextafter, "The float next to ``self`` on the way to ``other``.", {}),
     (

@@ -94,6 +94,7 @@ def _declare(name: str, polynomial: Callable, doc: str) -> None:
     op(
         f"special_{name}(Tensor x, Tensor n) -> Tensor",
         promote="float",
+        numbers="x n",
         expose=f"special:{name}",
         differentiable=False,
     )(impl).__doc__ = f"{doc} of degree ``n``, at ``x``."

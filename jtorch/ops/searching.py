@@ -56,6 +56,7 @@ def _sorter_check(sorted_sequence: Any, self: Any, *, sorter: Any, **_: Any) -> 
     "Tensor? sorter=None) -> Tensor",
     promote="common",
     promote_args=("sorted_sequence", "self"),
+    numbers="self",
     differentiable=False,
     expose="torch",
     check=_sorter_check,
@@ -99,6 +100,7 @@ def searchsorted(sorted_sequence, self, *, out_int32, right, side, sorter):
     "bucketize(Tensor self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor",
     promote="common",
     promote_args=("self", "boundaries"),
+    numbers="self",
     differentiable=False,
     expose="torch",
 )
@@ -113,6 +115,7 @@ def bucketize(self, boundaries, *, out_int32, right):
     "isin(Tensor elements, Tensor test_elements, *, bool assume_unique=False, bool invert=False) -> Tensor",
     promote="common",
     promote_args=("elements", "test_elements"),
+    numbers="elements test_elements",
     differentiable=False,
     expose="torch",
 )

@@ -237,6 +237,7 @@ binary(
     None,
     "``self * log(other)``; 0 where ``self`` is 0.",
     promote="float",
+    numbers="self other",
     expose="torch Tensor special",
     saves="self other",
 )
@@ -246,6 +247,7 @@ binary(
     None,
     "``self * log1p(other)``; 0 where ``self`` is 0.",
     promote="float",
+    numbers="self other",
     expose="special:xlog1py",
     inplace=False,
     saves="self other",
@@ -257,6 +259,7 @@ binary(
     None,
     "The zeta function of Hurwitz, of exponent ``self`` and offset ``other``.",
     promote="float",
+    numbers="self other",
     expose="special:zeta",
     inplace=False,
     saves="self other",

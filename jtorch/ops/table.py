@@ -11,8 +11,8 @@ variants, promotion, differentiation (``jax.vjp`` of the function), and the thre
 
 What the function receives, in the schema's order (keyword-only ones by keyword):
 
-- a ``Tensor`` argument: a JAX array. Where the schema says ``Tensor`` and the user passed a Python number: after
-  promotion an array like the others; without ``promote`` the number itself.
+- a ``Tensor`` argument: a JAX array. Where ``numbers`` allows a Python number and the user passed one: after promotion
+  an array like the others; without ``promote`` the number itself.
 - ``Tensor?``: an array or None. ``Tensor[]``: a list of arrays.
 - ``Scalar``: a Python number, or a weakly typed 0-d JAX array when the number was seen to vary. Write code that takes
   both (no ``if alpha == 1``), or declare ``static=("alpha",)`` to get Python numbers only.
@@ -70,7 +70,9 @@ class OpDef:
         self.infer = None
         self.forced = False
         self.multi = len(schema.returns) > 1 or schema.returns_list
-        self.numbers = self.promote_args or ()  # tensor arguments for which a Python number may stand
+        self.numbers: tuple[str, ...] = fields["numbers"]
+        tensors = [p.name for p in schema.params if p.is_tensor]
+        self.needs_tensor = bool(tensors) and "alone" not in self.numbers and set(tensors) <= set(self.numbers)
         self.plain = not (self.multi or self.view or self.dynamic)
         names = self.promote_args
         self._promoted = [p.is_tensor and (names is None or p.name in names) for p in schema.params]
@@ -206,6 +208,7 @@ def op(
     *,
     promote: str | None = None,
     promote_args: Iterable[str] | None = None,
+    numbers: str = "",
     expose: str = "torch Tensor",
     inplace: bool = False,
     out: bool = True,
@@ -230,6 +233,8 @@ def op(
         promote: None; ``"common"``, tensor arguments come in their ``result_type``; ``"float"``, the same with integers
             and bools turned into the default dtype.
         promote_args: names of the tensor arguments that take part, where not all do.
+        numbers: names of the tensor arguments for which a Python number may stand: not for all of them in one call,
+            unless ``alone`` is among the names.
         expose: the namespaces that get it, out of ``torch``, ``Tensor``, ``nn.functional``, ``linalg``, ``fft``,
             ``special``, each optionally ``namespace:name`` for another name there; ``""`` for an internal operator.
         inplace: there is an ``x.name_()`` (and ``torch.name_`` where torch has it).
@@ -260,6 +265,7 @@ def op(
             impl,
             promote=promote,
             promote_args=tuple(promote_args) if promote_args is not None else None,
+            numbers=tuple(numbers.split()),
             expose=tuple(expose.split()),
             inplace=inplace,
             out=out,

@@ -74,6 +74,8 @@ def install() -> None:
 
 def _swapped(function: Callable) -> Callable:
     def apply(self: Tensor, other: Any) -> Any:
+        if not isinstance(self, Tensor):
+            raise TypeError(f"a reflected operator is the method of a Tensor, not of {type(self).__name__}")
         if not isinstance(other, _OPERANDS):
             return NotImplemented
         return function(other, self)
