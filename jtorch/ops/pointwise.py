@@ -274,13 +274,20 @@ def _fmod(x: Any, y: Any) -> Any:
     return lax.rem(*jnp.broadcast_arrays(x, y))
 
 
-for _name, _fn, _host, _doc in (
-    ("remainder", jnp.remainder, np.remainder, "What division rounded down leaves: the sign is that of ``other``."),
-    ("fmod", _fmod, np.fmod, "What division rounded towards 0 leaves: the sign is that of ``self``."),
+_DIVIDED: dict[str, Any] = {"check": _divided_by_zero, "saves": "self other"}
+for _name, _numbers, _fn, _host, _doc in (
+    (
+        "remainder",
+        "self other",
+        jnp.remainder,
+        np.remainder,
+        "What division rounded down leaves: the sign is that of ``other``.",
+    ),
+    ("fmod", "other", _fmod, np.fmod, "What division rounded towards 0 leaves: the sign is that of ``self``."),
 ):
     _guard = only(NUMERIC, f"{_name}_cpu")
     _grad = f"{_name.capitalize()}Backward1"
-    binary(_name, _guard(_fn), _guard(_host), _doc, check=_divided_by_zero, saves="self other", grad_name=_grad)
+    binary(_name, _guard(_fn), _guard(_host), _doc, numbers=_numbers, grad_name=_grad, **_DIVIDED)
 
 # --- powers ---------------------------------------------------------------------------------------------------------
 
