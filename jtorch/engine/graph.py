@@ -244,7 +244,7 @@ class OpNode(GradNode):
         for i in self.saved:
             if i in self.packed:
                 continue
-            v = (self.results[0] if self.results else None) if i < 0 else self.inputs[i]
+            v = (self.results[-1 - i] if self.results else None) if i < 0 else self.inputs[i]
             version = v.overwritten or (v.source is not None and v.source.overwritten) if v is not None else 0
             if v is None or not version:
                 continue
@@ -387,7 +387,7 @@ def _build(tr: Trace, step: Node) -> OpNode:
         step.op, step.spec, inputs, step.wants, step.avals, (tr.serial, step.start, 0), (tr, step.start)
     )  # type: ignore[arg-type]
     made.where = step.where
-    made.results = [tr.at(i) for i in range(step.start, step.end)] if -1 in made.saved else None
+    made.results = [tr.at(i) for i in range(step.start, step.end)] if any(i < 0 for i in made.saved) else None
     if any(step.start in freed for freed in tr.consumed):
         made.free()
     return made

@@ -73,6 +73,6 @@ def _pack(st: ThreadState, outs: list[Value]) -> None:
         return
     pack = st.saved_hooks[-1]
     for i in node.saved:
-        node.packed[i] = pack(node.inputs[i] if i >= 0 else outs[0])
+        node.packed[i] = pack(node.inputs[i] if i >= 0 else outs[-1 - i])
         if i >= 0:
             node.inputs[i] = None  # type: ignore[call-overload]

@@ -204,7 +204,7 @@ def _declare(name: str, n: int, matrix: Callable, kernel: str, bytes_too: bool, 
     flag = "bool align_corners, " if aligns else ""
     grad_name = "".join(p.capitalize() for p in name.strip("_").split("_")).replace(f"{n}d", f"{n}D") + "Backward0"
     op(f"{name}(Tensor input, int[{n}] output_size, {flag}float[]? scales=None) -> Tensor", expose="_nn", out=False,
-       saves="input", grad_name=grad_name)(run)  # fmt: skip
+       grad_name=grad_name)(run)  # fmt: skip
 
 
 _NAMES: dict[tuple[str, int, bool], str] = {}  # (mode, axes, antialias) -> operator

@@ -45,7 +45,7 @@ def _sorted(x: Any, dim: int, descending: bool = False) -> tuple[Any, Any]:
 
 @shape_op(
     "sort(Tensor self, int dim=-1, bool descending=False, *, bool? stable=None) -> (Tensor values, Tensor indices)",
-    saves="result",
+    saves="indices",
 )
 def sort(self, dim, descending, *, stable=None):
     """The elements in order along a dimension, and where they were; always stable (torch.sort)."""
@@ -113,7 +113,7 @@ def _order(x: Any, dim: int) -> tuple[Any, Any]:
 
 
 @shape_op(
-    "kthvalue(Tensor self, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", saves="result"
+    "kthvalue(Tensor self, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", saves="indices"
 )
 def kthvalue(self, k, dim, keepdim):
     """The ``k``-th smallest element of a dimension, and where it is (torch.kthvalue)."""
@@ -186,7 +186,7 @@ def _median(name: str, ignore_nan: bool, doc: str) -> None:
     shape_op(f"{name}(Tensor self) -> Tensor", saves="self result", grad_name=grad + "0")(whole)
     shape_op(
         f"{name}.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
-        saves="result",
+        saves="indices",
         grad_name=grad + "1",
     )(along)
 
@@ -200,7 +200,7 @@ _median("median", False, "lower median")
 _median("nanmedian", True, "lower median of what is not NaN")
 
 
-@shape_op("mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", saves="result")
+@shape_op("mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", saves="indices")
 def mode(self, dim, keepdim):
     """The most frequent element of a dimension, the smallest of several, and its last place (torch.mode)."""
     d = _reduction_dim("mode", self, dim)

@@ -27,33 +27,33 @@ def value_of(x: Any) -> Value | None:
 
 
 def host_array(data: Any, dtype: np.dtype | None) -> np.ndarray:
-    """``data`` (numbers, nested sequences, tensors in them, NumPy) as a new NumPy array of ``dtype`` or the inferred
-    one.
+    """``data`` (numbers, nested sequences, NumPy) as a new NumPy array of ``dtype`` or the inferred one.
 
-    Raises ValueError for ragged sequences and TypeError for what is no number, as torch.tensor does.
+    Raises ValueError for ragged sequences, TypeError for text, and RuntimeError for what else is no number, as
+    torch.tensor does.
     """
     if isinstance(data, np.ndarray):
+        if not data.dtype.isnative:
+            raise ValueError(
+                "given numpy array has byte order different from the native byte order. Conversion between byte orders "
+                "is currently not supported."
+            )
         of_numpy(data.dtype)
         return np.array(data, dtype=dtype, order="C") if dtype is None else promotion.cast(np.array(data), dtype)
     if isinstance(data, np.generic):
         return np.array(data, dtype=dtype or data.dtype)
-    if isinstance(data, str):
+    if isinstance(data, (str, bytes)):
         raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
-    if isinstance(data, (bool, int, float, complex)):
-        return _numbers([data], dtype or _inferred([data])).reshape(())
-    if not isinstance(data, Sequence) and not hasattr(data, "__array__"):
-        if hasattr(data, "__len__") and hasattr(data, "__getitem__"):
-            data = list(data)
-        else:
-            raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
-    if hasattr(data, "__array__") and not isinstance(data, (list, tuple)):
+    if not isinstance(data, (list, tuple)) and hasattr(data, "__array__"):
         made = np.array(data)
         return made if dtype is None else promotion.cast(made, dtype)
     shape = _shape(data)
-    flat: list[Any] = []
-    _flatten(data, shape, 0, flat)
     if dtype is None:
-        dtype = _inferred(flat)
+        dtype = _inferred(data)
+    if 0 in shape:
+        return np.zeros(shape, dtype)
+    flat: list[Any] = []
+    _flatten(data, shape, 0, flat, dtype)
     return _numbers(flat, dtype).reshape(shape)
 
 
@@ -86,84 +86,92 @@ def _integer(x: Any, dtype: np.dtype) -> np.ndarray:
     return checked(x, dtype, dtype.name)
 
 
+def _is_sequence(x: Any) -> bool:
+    """Whether ``x`` is a dimension; a Tensor among the data stands for its one element."""
+    if isinstance(x, (Tensor, dict, np.generic)):
+        return False
+    return isinstance(x, (Sequence, np.ndarray)) or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
+
+
 def _shape(data: Any) -> tuple[int, ...]:
     shape: list[int] = []
-    while True:
-        if isinstance(data, (Tensor, np.ndarray)):
-            return (*shape, *data.shape)
-        if isinstance(data, str) or not isinstance(data, Sequence):
-            return tuple(shape)
+    while _is_sequence(data):
+        if isinstance(data, str):
+            raise ValueError("too many dimensions 'str'")
         shape.append(len(data))
-        if not len(data):
-            return tuple(shape)
+        if not shape[-1]:
+            break
         data = data[0]
+    return tuple(shape)
 
 
-def _flatten(data: Any, shape: tuple[int, ...], depth: int, flat: list) -> None:
-    if isinstance(data, (Tensor, np.ndarray)):
-        if tuple(data.shape) != tuple(shape[depth:]):
-            raise ValueError(f"expected sequence of length {shape[depth] if depth < len(shape) else 0} at dim {depth}")
-        array = data._host("torch.tensor") if isinstance(data, Tensor) else data
-        flat.extend(array.reshape(-1).tolist() if array.dtype.kind in "biufc" else array.reshape(-1))
-        if isinstance(data, Tensor) and not data.ndim:
-            flat[-1] = _Typed(flat[-1], data.dtype.np) if not isinstance(flat[-1], (bool,)) else flat[-1]
-        return
+def _flatten(data: Any, shape: tuple[int, ...], depth: int, flat: list, dtype: np.dtype) -> None:
+    """Append the numbers of ``data``, in order."""
     if depth == len(shape):
-        if isinstance(data, np.generic):
-            data = data.item()
-        if not isinstance(data, (bool, int, float, complex)):
-            if isinstance(data, Sequence):
-                raise ValueError(f"expected a single number at dim {depth}")
-            if hasattr(data, "__float__") and not isinstance(data, str):
-                data = float(data)
-            else:
-                kind = f"'{type(data).__name__}'"
-                raise TypeError(
-                    f"not a sequence: {kind}"
-                    if depth == 0
-                    else f"new(): invalid data type {kind}"
-                    if isinstance(data, str)
-                    else f"must be real number, not {type(data).__name__}"
-                )
-        flat.append(data)
+        flat.append(_number(data, dtype))
         return
-    if isinstance(data, str) or not isinstance(data, Sequence):
-        raise TypeError(f"not a sequence: {type(data).__name__}")
+    if not _is_sequence(data):
+        raise TypeError("not a sequence")
     if len(data) != shape[depth]:
         raise ValueError(f"expected sequence of length {shape[depth]} at dim {depth} (got {len(data)})")
     if depth == len(shape) - 1 and all(type(x) in (int, float, bool) for x in data):
         flat.extend(data)
         return
     for each in data:
-        _flatten(each, shape, depth + 1, flat)
+        _flatten(each, shape, depth + 1, flat, dtype)
 
 
-class _Typed(float):
-    """A number out of a 0-d tensor, which brings its dtype."""
+def _number(x: Any, dtype: np.dtype) -> bool | int | float | complex:
+    """One element as a Python number."""
+    if isinstance(x, Tensor):
+        if x.numel() != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return x.item()
+    if isinstance(x, np.generic):
+        return x.item() if x.dtype.kind in "biufc" else float(x)  # type: ignore[arg-type]
+    if isinstance(x, (bool, int, float, complex)):
+        return x
+    if dtype.kind in "iu":
+        if hasattr(x, "__index__"):
+            return x.__index__()
+        raise TypeError(f"'{type(x).__name__}' object cannot be interpreted as an integer")
+    if hasattr(x, "__float__") and not isinstance(x, str):
+        return float(x)
+    raise TypeError(f"must be real number, not {type(x).__name__}")
 
-    dtype: np.dtype
 
-    def __new__(cls, value: Any, dtype: np.dtype) -> Any:
-        if isinstance(value, complex):
-            return value
-        made = float.__new__(cls, value)
-        made.dtype = dtype
-        return made
+_PYTHON = {bool: np.dtype(np.bool_), int: np.dtype(np.int64)}
 
 
-def _inferred(flat: list) -> np.dtype:
-    """The dtype of Python numbers: bool, int64, the default float or complex dtype."""
-    kinds = set(map(type, flat))
-    if _Typed in kinds:
-        dtypes = {x.dtype for x in flat if type(x) is _Typed}
-        if len(dtypes) == 1 and len(kinds) == 1:
-            return dtypes.pop()
+def _inferred(data: Any) -> np.dtype:
+    """The dtype of data: of numbers bool, int64, the default float or complex dtype; of arrays their own."""
+    kind = type(data)
+    if kind in _PYTHON:
+        return _PYTHON[kind]
+    if isinstance(data, Tensor):
+        return data._aval().dtype
+    if isinstance(data, (np.generic, np.ndarray)):
+        return data.dtype
+    if isinstance(data, float):
         return config.default_dtype
-    if any(issubclass(k, complex) for k in kinds):
+    if isinstance(data, complex):
         return config.default_complex()
-    if any(issubclass(k, float) for k in kinds) or not kinds:
-        return config.default_dtype
-    return np.dtype(np.bool_) if kinds == {bool} else np.dtype(np.int64)
+    if isinstance(data, (str, bytes)):
+        raise TypeError(f"new(): invalid data type '{kind.__name__}'")
+    if isinstance(data, int):
+        return _PYTHON[bool if isinstance(data, bool) else int]
+    if not _is_sequence(data):
+        raise RuntimeError(f"Could not infer dtype of {kind.__name__}")
+    kinds = set(map(type, data))
+    found = None
+    plain = kinds <= _PLAIN
+    for each in [k() for k in kinds] if plain else data:  # of Python's own numbers one of a kind says it all
+        dtype = _inferred(each)
+        found = dtype if found is None else promotion.promote_types(found, dtype)
+    return config.default_dtype if found is None else found
+
+
+_PLAIN = {bool, int, float, complex}
 
 
 def device_of(array: Any) -> str:

@@ -91,22 +91,18 @@ TYPE_NAMES = {
     f"torch.{SCALAR_NAMES[d.name]}Tensor": d for d in dict.fromkeys(BY_NAME.values()) if d.name in SCALAR_NAMES
 }
 
-_PYTHON = {float: None, int: int64, bool: BY_NAME["bool"], complex: None}
+_PYTHON: dict[Any, dtype] = {float: float64, int: int64, bool: BY_NAME["bool"], complex: complex128}
 
 
 def to_numpy_dtype(x: Any) -> np.dtype:
     """The NumPy dtype of a torch dtype, a Python number type or a NumPy dtype; raises TypeError for anything else."""
     if type(x) is dtype:
         return x.np
-    if x is float:
-        return config.default_dtype
-    if x is complex:
-        return config.default_complex()
-    if x in (int, bool):
-        return _PYTHON[x].np  # type: ignore[union-attr]
+    if x in _PYTHON:
+        return _PYTHON[x].np
     if isinstance(x, np.dtype):
         return x
-    raise TypeError(f"dtype must be a torch.dtype (got {type(x).__name__})")
+    raise TypeError(f"argument 'dtype' must be torch.dtype, not {type(x).__name__}")
 
 
 def of_numpy(x: np.dtype) -> dtype:
