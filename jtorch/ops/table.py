@@ -127,7 +127,7 @@ class OpDef:
         return made
 
     def saved(self, spec: tuple, wants: tuple[int, ...]) -> tuple[int, ...]:
-        """Positions among the call's arrays of what torch keeps for backward; -1 stands for the result.
+        """Positions among the call's arrays of what torch keeps for backward; -1, -2 ... stand for the results.
 
         Of a product (``saves="self other"`` and nothing else) a factor is kept only if the other one wants a gradient.
         """
@@ -135,7 +135,9 @@ class OpDef:
         kept = [i for i, name in enumerate(names) if name in self.saves]
         if self.factors:
             kept = [i for i, other in (kept, reversed(kept)) if other in wants] if len(kept) == 2 else []
-        return (*kept, -1) if "result" in self.saves else tuple(kept)
+        if "result" in self.saves:
+            kept.append(-1)
+        return (*kept, *[-1 - i for i, name in enumerate(self.schema.returns) if name in self.saves])
 
     def slots(self, spec: tuple, avals: tuple) -> list[int | None]:
         """Positions among the call's arrays that torch has an edge for; None where a number stands instead."""
@@ -248,7 +250,7 @@ def op(
         arrays, and
             is run at a synchronisation; it is never traced or differentiated.
         differentiable: False where torch gives no gradient (comparisons, argmax).
-        saves: names of arguments, and ``result``, that torch saves for backward: writing to them in place makes
+        saves: names of arguments and results, and ``result`` for the first, that torch saves for backward: writing to them in place makes
             backward raise. Two factors and nothing else: each is saved only where the other one wants a gradient;
             ``"self other always"`` are no factors.
         static: names of ``Scalar`` arguments that must be Python numbers.
