@@ -5,7 +5,7 @@ argument binding. It turns tensors into values and the rest into a spec, and han
 """
 
 import keyword
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import numpy as np
@@ -128,17 +128,22 @@ def bool_arg(x: Any, name: str, op: str) -> bool:
     raise _type_error(op, name, "bool", x)
 
 
-def scalar_arg(x: Any, name: str, op: str) -> Any:
+def number_arg(x: Any, name: str, op: str) -> Any:
     """A number, as a spec entry."""
     if type(x) in NUMBERS:
         return number(x)
-    if isinstance(x, (np.generic, Tensor)) and x.size in (1, getattr(x, "size", None)):
-        if isinstance(x, Tensor) and x.ndim:
-            raise _type_error(op, name, "Number", x)
+    if isinstance(x, np.generic):
         return number(x.item())
     if isinstance(x, NUMBERS):
         return number(_base(x))
     raise _type_error(op, name, "Number", x)
+
+
+def scalar_arg(x: Any, name: str, op: str) -> Any:
+    """A number, or a 0-d tensor that needs no gradient, as a spec entry."""
+    if isinstance(x, Tensor) and not x.ndim and not x.requires_grad:
+        return number(x.item())
+    return number_arg(x, name, op)
 
 
 def str_arg(x: Any, name: str, op: str) -> str:
@@ -201,8 +206,13 @@ def _signature(op: OpDef, params: list[Param], rename: dict[str, str], out: bool
     return ", ".join(parts), names
 
 
-def generate(op: OpDef, *, function: bool, parse_only: bool = False, out: bool = False) -> Callable:
-    """The Python function of an operator: for a namespace (its first tensor is called ``input``), or as a method."""
+def generate(
+    op: OpDef, *, function: bool, parse_only: bool = False, out: bool = False, numbers: Container[str] = ()
+) -> Callable:
+    """The Python function of an operator: for a namespace (its first tensor is called ``input``), or as a method.
+
+    For the Scalar arguments named in ``numbers`` no tensor may stand.
+    """
     params = list(op.schema.params)
     rename = {"self": "input"} if function else {}
     if not function:  # a method's own tensor comes first, wherever the schema has it
@@ -263,7 +273,7 @@ def generate(op: OpDef, *, function: bool, parse_only: bool = False, out: bool =
             entries.append(f"s{i}")
         else:
             kind = p.kind.rstrip("?")
-            env[f"_c{i}"] = _CONVERT[kind]
+            env[f"_c{i}"] = number_arg if p.name in numbers else _CONVERT[kind]
             extra = f", {p.size}" if kind in _SIZED else ""
             convert = f"_c{i}({var}, {shown!r}, {name!r}{extra})"
             optional = p.kind.endswith("?") or p.default is None
@@ -343,8 +353,15 @@ def _spread(args: tuple, name: str, op: str) -> Any:
 
 
 def _overloaded(name: str, ops: list[OpDef], function: bool, out: bool) -> Callable:
-    """A function that takes the first signature its arguments fit."""
-    choices = [(op, generate(op, function=function, parse_only=True)) for op in ops]
+    """A function that takes the first signature that its arguments fit.
+
+    A 0-d tensor stands for a number only where it fits nowhere as a tensor.
+    """
+    tensors = {p.name for op in ops for p in op.schema.params if p.is_tensor}
+    choices = [(op, generate(op, function=function, parse_only=True, numbers=tensors)) for op in ops]
+    for op in ops:
+        if any(p.kind.rstrip("?") == "Scalar" and p.name in tensors for p in op.schema.params):
+            choices.append((op, generate(op, function=function, parse_only=True)))
 
     def pick(*args: Any, **kwargs: Any) -> Any:
         target = kwargs.pop("out", None) if out else None
@@ -360,12 +377,12 @@ def _overloaded(name: str, ops: list[OpDef], function: bool, out: bool) -> Calla
             else:
                 made = call.run(op, spec, values)
             return made if target is None else call.write_out(target, made, name, values)
-        if len(choices) == 1 and first is not None:
+        if len(ops) == 1 and first is not None:
             raise first
         shown = ", ".join([type(a).__name__ for a in args] + [f"{k}={type(v).__name__}" for k, v in kwargs.items()])
         raise TypeError(
             f"{name}() received an invalid combination of arguments - got ({shown}), but expected one of:\n"
-            + "\n".join(f" * ({', '.join(f'{p.kind} {p.name}' for p in op.schema.params)})" for op, _ in choices)
+            + "\n".join(f" * ({', '.join(f'{p.kind} {p.name}' for p in op.schema.params)})" for op in ops)
         )
 
     pick.__doc__ = "\n\n".join(filter(None, (op.__doc__ for op in ops))) or None
