@@ -8,11 +8,12 @@ from typing import Any
 
 import jtorch
 from jtorch.composite.table import composite
-from jtorch.ops import searching, selecting
+from jtorch.engine.op import T
+from jtorch.ops import indexing, searching, selecting
 from jtorch.ops.dims import wrap_dim
 from jtorch.ops.errors import scalar_type, unsupported
 from jtorch.ops.matmul import broadcast_batch
-from jtorch.tensor import bind, call
+from jtorch.tensor import bind, call, getitem
 
 _nonzero = bind.generate(searching.nonzero, function=True)
 _unique2 = bind.generate(searching.unique2, function=True)
@@ -47,6 +48,30 @@ def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
             f"nonzero: Expected out tensor to have scalar type Long but got scalar type{scalar_type(out._aval().dtype)}"
         )
     return call.write_out(out, made, "nonzero")
+
+
+@composite("torch Tensor")
+def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -> Any:
+    """``input`` with ``values`` written or added where index tensors point, or masks are true (torch.index_put)."""
+    _tensor(values, "values", "index_put", 3)
+    dim = 0
+    for i, x in enumerate(indices):
+        if not isinstance(x, jtorch.Tensor):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}")
+        masks = x.dtype in (jtorch.bool, jtorch.uint8)
+        have, want = list(x.shape) if masks else [], list(input.shape[dim:])
+        for k, n in enumerate(have):
+            if k < len(want) and want[k] != n:
+                raise IndexError(
+                    f"The shape of the mask {have} at index {k} does not match the shape of the indexed tensor "
+                    f"{list(input.shape)} at index {dim + k}"
+                )
+        dim += max(len(have), 1)
+    entry, places = getitem.index_values(input, indices)
+    return call.run(indexing.index_put, (T, entry, T, bool(accumulate)), (input._value, *places, values._value))
+
+
+composite("torch Tensor", name="index_put_")(bind.inplace("index_put_", index_put, False))
 
 
 @composite("torch")

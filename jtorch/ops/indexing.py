@@ -22,6 +22,7 @@ from jtorch.ops.indices import (
     store,
     wrapped,
 )
+from jtorch.ops.matmul import broadcast_batch
 from jtorch.ops.shape import shape_op
 from jtorch.ops.table import op
 
@@ -75,10 +76,9 @@ def index(self, indices):
 
 @shape_op(
     "index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
+    expose="",
     check=_index_check,
-    inplace=True,
     saves="indices",
-    out=False,
 )
 def index_put(self, indices, values, accumulate):
     """``self`` with ``values`` written (or added) where ``indices`` point (torch.index_put)."""
@@ -365,6 +365,7 @@ def masked_fill(self, mask, value):
         raise RuntimeError(
             f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
         )
+    broadcast_batch(mask.shape, self.shape)
     return space(self).where(mask, fill_value(value, self), self)
 
 

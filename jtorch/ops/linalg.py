@@ -90,7 +90,8 @@ def linalg_vander(x: Any, *, N: int | None) -> Any:
     """Powers of ``x`` from 0 to ``N - 1`` (default: as many as ``x`` is long) along a new last dimension."""
     if x.dtype == np.bool_:
         raise RuntimeError("linalg.vander supports floating point, complex, and integer tensors, but got Bool")
-    count = (x.shape[-1] if x.ndim else 1) if N is None else N
+    x = x if x.ndim else x[None]
+    count = x.shape[-1] if N is None else N
     if count <= 1:
         raise RuntimeError("N must be greater than 1.")
     x = x.astype(np.int64) if x.dtype.kind in "iu" else x

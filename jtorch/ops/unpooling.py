@@ -88,8 +88,9 @@ def _declare_fractional(n: int) -> None:
             raise RuntimeError(f"Expect _random_samples.size(2) equals to {n}; got {samples.shape[2]}.")
         fixed = jax.lax.stop_gradient(samples)[: x.shape[0], : x.shape[1]]
         _, where = _fractional(n, jax.lax.stop_gradient(x), kernel, output, fixed)
-        flat = x.reshape(*x.shape[:2], -1)
-        out = jnp.take_along_axis(flat, where.reshape(*where.shape[:2], -1), -1).reshape(where.shape)
+        rows, each = x.shape[:2], math.prod(output)
+        flat = x.reshape(*rows, math.prod(x.shape[2:]))
+        out = jnp.take_along_axis(flat, where.reshape(*rows, each), -1).reshape(where.shape)
         if self.ndim == n + 1:
             out, where = out[0], where[0]
         return out, where.astype(np.int64)

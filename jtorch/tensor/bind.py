@@ -389,7 +389,7 @@ def _overloaded(name: str, ops: list[OpDef], function: bool, out: bool) -> Calla
     return pick
 
 
-def _inplace(name: str, plain: Callable, keeps_dtype: bool) -> Callable:
+def inplace(name: str, plain: Callable, keeps_dtype: bool) -> Callable:
     """``x.name_(...)`` from ``x.name(...)``; one that takes a dtype is told to keep that of ``x``."""
 
     def apply(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -436,9 +436,9 @@ def namespace(space: str) -> Namespace:
                     if method is None:
                         method = made
                     keeps = any(p.kind == "ScalarType?" for op in members for p in op.schema.params)
-                    inplace = _inplace(each + "_", method, keeps)
-                    inplace.__name__ = each + "_"
-                    out[each + "_"] = inplace
+                    variant = inplace(each + "_", method, keeps)
+                    variant.__name__ = each + "_"
+                    out[each + "_"] = variant
     return out
 
 

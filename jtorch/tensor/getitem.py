@@ -66,7 +66,7 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     if advanced is None:
         return _viewed(self, steps or (("alias", ()),))
     base = _viewed(self, steps) if steps else self
-    entry, values = _index_values(base, advanced)
+    entry, values = index_values(base, advanced)
     return call.run(ops.index, (T, entry), (base._value, *values))
 
 
@@ -89,7 +89,7 @@ def _item(self: Tensor, index: int) -> Tensor | None:
     return out
 
 
-def _index_values(base: Tensor, advanced: list) -> tuple[tuple, list[Value]]:
+def index_values(base: Tensor, advanced: list) -> tuple[tuple, list[Value]]:
     """The advanced part of an index as a spec entry and integer values; masks are computed to find their true
     places.
     """
@@ -160,7 +160,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
                 f"{target.device} and {new.device}!"
             )
         new = new.to(target.device)  # type: ignore[attr-defined]
-    entry, values = _index_values(target, advanced)
+    entry, values = index_values(target, advanced)
     made = call.run(ops.index_put, (T, entry, T, False), (target._value, *values, new._value))
     target._write(made._value)
 
@@ -188,6 +188,8 @@ def _write(target: Tensor, value: Any) -> None:
     shape = without_leading_ones(new.shape, target.ndim)
     if shape != tuple(new.shape):
         new = new.reshape(shape)  # type: ignore[attr-defined]
+    if shape != tuple(target.shape):
+        new = new.expand(target.shape)  # type: ignore[attr-defined]
     target.copy_(new)  # type: ignore[attr-defined]
 
 
@@ -201,7 +203,7 @@ def _as_tensor(target: Tensor, value: Any) -> Tensor:
         return tensor_from(checked(number, target._v.aval.dtype), target._v.aval.device)
     if hasattr(value, "__jax_array__") or hasattr(value, "aval"):
         return tensor_from(value)
-    raise TypeError(f"can't assign a {type(value).__name__} to a {type(target).__module__}.{type(target).__name__}")
+    raise TypeError(f"can't assign a {type(value).__name__} to a {methods.type_(target)}")
 
 
 METHODS: dict[str, Callable] = {"__getitem__": getitem, "__setitem__": setitem}

@@ -8,7 +8,7 @@ import numpy as np
 
 from jtorch.engine.op import NUMBERS
 from jtorch.engine.value import Value, from_array
-from jtorch.tensor import call, factories, getitem, legacy, methods, random
+from jtorch.tensor import call, factories, getitem, legacy, methods, overriding, random
 from jtorch.tensor.bind import Mismatch, composites, namespace
 from jtorch.tensor.tensor import Tensor
 
@@ -19,7 +19,7 @@ _BINARY = {
     "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
 }  # fmt: skip
 _COMPARE = {"eq": "eq", "ne": "ne", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge"}
-_UNARY = {"neg": "neg", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
+_UNARY = {"neg": "neg", "pos": "positive", "abs": "abs"}
 _OPERANDS = (Tensor, *NUMBERS, np.generic, np.ndarray, jax.Array, jax.core.Tracer)
 
 
@@ -65,9 +65,14 @@ def install() -> None:
             reflected = functions.get("r" + name)
             setattr(Tensor, f"__r{python}__", _swapped(functions[name]) if reflected is None else _binary(reflected))
             setattr(Tensor, f"__i{python}__", _inplace_operator(name + "_"))
+    for kind in ("", "r", "i"):  # Python 2's names, which torch has kept
+        setattr(Tensor, f"__{kind}div__", getattr(Tensor, f"__{kind}truediv__"))
     for python, name in _UNARY.items():
         if name in table:
             setattr(Tensor, f"__{python}__", _unary(table[name]))
+    Tensor.__invert__ = _inverted(table["bitwise_not"])  # type: ignore[attr-defined]
+    Tensor.__torch_function__ = classmethod(overriding.torch_function)  # type: ignore[attr-defined]
+    Tensor.__init_subclass__ = classmethod(overriding.subclassed)  # type: ignore[method-assign, assignment]
     Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign]
     jax.tree_util.register_pytree_node(Tensor, flatten, _unflatten_as(Tensor))
 
@@ -85,6 +90,15 @@ def _swapped(function: Callable) -> Callable:
 
 def _unary(method: Callable) -> Callable:
     def apply(self: Tensor) -> Any:
+        return method(self)
+
+    return apply
+
+
+def _inverted(method: Callable) -> Callable:
+    def apply(self: Tensor) -> Any:
+        if self._v.aval.inexact:
+            raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
         return method(self)
 
     return apply

@@ -5,21 +5,28 @@ import operator
 import types
 import warnings
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 import torch
+from torch.testing._comparison import default_tolerances
 from torch.testing._internal import common_methods_invocations as invocations
+from torch.testing._internal.common_device_type import toleranceOverride
 
 import jtorch
+from jtorch.ops.table import TABLE
+from jtorch.tensor import bind
 from tests.conformance.live import both
 
 warnings.filterwarnings("ignore")
 
 Op = Any
 DTYPES = (torch.float32, torch.float64, torch.int64, torch.bool, torch.complex64, torch.bfloat16)
-OPS: dict[str, Op] = {f"{o.name}.{o.variant_test_name}" if o.variant_test_name else o.name: o for o in invocations.op_db}
+OPS: dict[str, Op] = {
+    f"{o.name}.{o.variant_test_name}" if o.variant_test_name else o.name: o for o in invocations.op_db
+}
 SAMPLES = 12  # of each operator and dtype, spread over the database's
 
 
@@ -87,7 +94,7 @@ _NAMESPACES = ("", "nn.functional.", "linalg.", "fft.", "special.", "Tensor.", "
 _BY_IDENTITY: dict[int, str] = {}
 for _space in _NAMESPACES:
     _module = operator.attrgetter(_space[:-1])(torch) if _space else torch
-    for _name in dir(_module):
+    for _name in sorted(dir(_module), key=lambda n: (n.startswith("_"), n)):  # a public name first
         _found = getattr(_module, _name)
         if callable(_found) and not isinstance(_found, type):
             _BY_IDENTITY.setdefault(id(_found), _space + _name)
@@ -108,6 +115,8 @@ def function(op: Op) -> Callable:
         return getattr(jtorch.Tensor, op.name)
     if isinstance(op.op, types.FunctionType):
         return turned(op.op)
+    if isinstance(op.op, torch._ops.OpOverload) and op.op.overloadpacket.__name__ in TABLE:
+        return bind.generate(TABLE[op.op.overloadpacket.__name__], function=True)
     raise AttributeError(f"jtorch has no {op.name}")
 
 
@@ -128,6 +137,10 @@ def convert(x: Any) -> Any:
         return getattr(jtorch, str(x).removeprefix("torch."))
     if isinstance(x, torch.Generator):
         return jtorch.Generator()
+    if isinstance(x, torch.nn.Module):  # one without parameters
+        made = getattr(jtorch.nn, type(x).__name__)()
+        vars(made).update((k, v) for k, v in vars(x).items() if not k.startswith("_"))
+        return made
     if type(x) in (tuple, list):
         return type(x)(convert(each) for each in x)
     if type(x) is dict:
@@ -210,6 +223,34 @@ def samples(op: Op, dtype: torch.dtype, grad: bool = False) -> list:
 def _is_sparse(sample: Any) -> bool:
     everything = flat([sample.input, list(sample.args), list(sample.kwargs.values())])
     return any(isinstance(x, torch.Tensor) and x.layout != torch.strided for x in everything)
+
+
+# -- how close a result has to be
+
+UNDEFINED = ("*empty*",)  # results of which only shape and dtype are defined
+CANCELLING = ("matrix_exp", "nn.functional.multi_head_attention_forward", "nn.functional.conv*")
+"""Operators whose rounding errors are as large as those of their largest terms."""
+
+PRODUCTS: dict[str, Callable] = {
+    "linalg.eigh": lambda w, v: (w, (v * w.unsqueeze(-2)) @ v.mH),
+    "svd_lowrank": lambda u, s, v: (s, (u * s.unsqueeze(-2)) @ v.mH),
+    "pca_lowrank": lambda u, s, v: (s, (u * s.unsqueeze(-2)) @ v.mH),
+}
+"""What is defined of a decomposition whose factors have a free sign or phase."""
+
+
+def tolerance(op: Op, expected: torch.Tensor) -> dict[str, float]:
+    """``rtol`` and ``atol`` for the dtype, or what torch's own tests allow for ``op`` where that is more."""
+    dtype = expected.dtype
+    single = dtype in (torch.float32, torch.complex64)
+    rtol, atol = (2e-5, 2e-5) if single else default_tolerances(dtype)
+    for info in op.decorators:
+        for each in getattr(info, "decorators", ()):
+            if isinstance(each, toleranceOverride) and info.device_type in (None, "cpu") and dtype in each.d:
+                rtol, atol = max(rtol, each.d[dtype].rtol), max(atol, each.d[dtype].atol)
+    if expected.numel() and any(fnmatch(op.name, pattern) for pattern in CANCELLING):
+        atol *= max(1, expected.abs().max().item())
+    return {"rtol": rtol, "atol": atol}
 
 
 def cases(wanted: Callable[[Op, torch.dtype], bool] = lambda op, dtype: True) -> list[tuple[str, Op, torch.dtype]]:

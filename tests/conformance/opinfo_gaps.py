@@ -3,4 +3,19 @@
 A test that is listed and passes fails the suite, so the list only shrinks.
 """
 
-GAPS: dict[str, str] = {}
+_INTERNAL = "an operator that torch's own functions and compiler call, not programs"
+
+GAPS: dict[str, str] = {
+    "*:jiterator_*": "compiles CUDA source text",
+    "*:to_sparse-*": "sparse tensors",
+    "*:chalf-*": "complex numbers of half precision, which JAX has not",
+    "*:_softmax_backward_data-*": _INTERNAL,
+    "*:_native_batch_norm_legit-*": _INTERNAL,
+    "*:_batch_norm_with_update-*": _INTERNAL,
+    "*:_upsample_bilinear2d_aa-*": _INTERNAL,
+    "*:max_pool2d_with_indices_backward-*": _INTERNAL,
+    "*:native_dropout_backward-*": _INTERNAL,
+    "*:torch.ops.aten._safe_softmax.default-*": _INTERNAL,
+    "*:_unsafe_masked_index*": _INTERNAL,
+    "*:_chunk_cat-*": _INTERNAL,
+}
