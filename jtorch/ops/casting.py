@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jtorch.ops import promotion
+from jtorch.ops.matmul import broadcast_batch
 from jtorch.ops.table import op
 
 
@@ -24,13 +25,10 @@ def _copy_host(self, src):
 @op("_copy_into(Tensor self, Tensor src) -> Tensor", expose="", host=_copy_host, grad_name="CopyBackwards")
 def copy_into(self, src):
     """``src`` in ``self``'s shape and dtype; raises RuntimeError where it does not broadcast."""
-    try:
-        return jnp.broadcast_to(promotion.cast(src, self.dtype), self.shape)
-    except ValueError:
-        raise RuntimeError(
-            f"The size of tensor a ({self.shape[-1] if self.ndim else 1}) must match the size of tensor b "
-            f"({src.shape[-1] if src.ndim else 1}) at non-singleton dimension {max(self.ndim - 1, 0)}"
-        ) from None
+    shape = broadcast_batch(self.shape, src.shape)
+    if shape != self.shape:
+        raise RuntimeError(f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(shape)}")
+    return jnp.broadcast_to(promotion.cast(src, self.dtype), shape)
 
 
 @op("_filled_like(Tensor self, Scalar value) -> Tensor", expose="", differentiable=False)

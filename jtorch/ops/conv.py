@@ -76,10 +76,10 @@ def _check(
                 f"Calculated padded input size per channel: ({times(padded)}). Kernel size: ({times(kernel)}). Kernel "
                 "size can't be greater than actual input size"
             )
-    if x.dtype != weight.dtype:
-        raise RuntimeError(f"expected scalar type {scalar_type(x.dtype)} but found {scalar_type(weight.dtype)}")
     if bias is not None and x.dtype != bias.dtype:
         raise RuntimeError(f"Input type ({c_type(x.dtype)}) and bias type ({c_type(bias.dtype)}) should be the same")
+    if x.dtype != weight.dtype:
+        raise RuntimeError(f"expected scalar type {scalar_type(x.dtype)} but found {scalar_type(weight.dtype)}")
     if x.dtype == np.bool_:
         raise unsupported(f"slow_{name}_cpu", x.dtype)
 
@@ -200,7 +200,6 @@ def _declare(n: int) -> None:
     fields: dict[str, Any] = {
         "expose": "torch nn.functional",
         "out": False,
-        "autocast": "lower",
         "saves": "input weight",
         "grad_name": "ConvolutionBackward0",
     }
@@ -232,7 +231,7 @@ for _n in (1, 2, 3):
 
 
 @op("conv_tbc(Tensor self, Tensor weight, Tensor bias, int pad=0) -> Tensor", expose="torch nn.functional", out=False,
-    autocast="lower", saves="self weight bias")  # fmt: skip
+    saves="self weight bias")  # fmt: skip
 def conv_tbc(self, weight, bias, pad=0):
     """Convolution in time over (time, batch, channels), with weight (width, channels in, channels out)."""
     for x, name in ((self, "Input"), (weight, "Weight")):

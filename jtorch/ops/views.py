@@ -261,8 +261,8 @@ def swapdims(self, dim0, dim1):
 def _order(dims: Sequence[int], ndim: int) -> Ints:
     if len(dims) != ndim:
         raise RuntimeError(
-            "permute(): number of dimensions in the tensor input does not match the length of the desired ordering of "
-            f"dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = {len(dims)}"
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
+            f"ordering of dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = {len(dims)}"
         )
     order = tuple(wrap_dim(d, ndim) for d in dims)
     if len(set(order)) != ndim:
@@ -489,8 +489,8 @@ def expanded(x: Any, size: Sequence[int]) -> Any:
     extra = len(size) - x.ndim
     if extra < 0:
         raise RuntimeError(
-            f"expand({x.dtype}{list(x.shape)}, size={list(size)}): the number of sizes provided ({len(size)}) must be "
-            f"greater or equal to the number of dimensions in the tensor ({x.ndim})"
+            f"expand(torch.{scalar_type(x.dtype)}Tensor{{{list(x.shape)}}}, size={list(size)}): the number of sizes "
+            f"provided ({len(size)}) must be greater or equal to the number of dimensions in the tensor ({x.ndim})"
         )
     shape = []
     for i, want in enumerate(size):

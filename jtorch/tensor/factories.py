@@ -19,10 +19,16 @@ from jtorch.tensor.tensor import Tensor, tensor_from, wrap
 
 def place(array: np.ndarray, device: str, requires_grad: bool = False) -> Tensor:
     """A tensor around a NumPy array on a device, as a leaf."""
-    out = wrap(from_array(array, device))
+    return leaf(wrap(from_array(array, device)), requires_grad)
+
+
+def leaf(made: Tensor, requires_grad: bool) -> Tensor:
+    """A new tensor, which may require a gradient; raises RuntimeError where its dtype has none."""
     if requires_grad:
-        out.requires_grad = True
-    return out
+        if not made._v.aval.inexact:
+            raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+        made.requires_grad = True
+    return made
 
 
 def tensor(
@@ -42,7 +48,7 @@ def tensor(
         )
         out = data.detach().clone()  # type: ignore[attr-defined]
         out = out.to(device=device, dtype=dtype)
-        return out.requires_grad_(requires_grad)
+        return leaf(out, requires_grad)
     if isinstance(data, jax.core.Tracer):
         made = wrap(from_array(data))
         return made if dtype is None else made.to(dtype)  # type: ignore[attr-defined]
@@ -51,7 +57,7 @@ def tensor(
         made = wrap(from_array(kept, device_of(data)))
         if device is not None:
             made = made.to(device)  # type: ignore[attr-defined]
-        return made.requires_grad_(requires_grad)
+        return leaf(made, requires_grad)
     return place(host_array(data, np_dtype), engine_name(device), requires_grad)
 
 
@@ -114,12 +120,20 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
 # -- shapes of other tensors
 
 
-def sizes(args: tuple) -> tuple[int, ...]:
-    """``f(2, 3)`` or ``f((2, 3))`` as a shape; raises RuntimeError for negative sizes."""
+def sizes(args: tuple, name: str = "empty") -> tuple[int, ...]:
+    """``f(2, 3)`` or ``f((2, 3))`` as a shape; raises RuntimeError for negative sizes, TypeError for other things."""
     given = args[0] if len(args) == 1 and isinstance(args[0], (tuple, list, Tensor, np.ndarray)) else args
-    shape = tuple([x if type(x) is int else x.__index__() for x in given])
+    try:
+        shape = tuple([x if type(x) is int else x.__index__() for x in given])
+    except AttributeError:
+        kind = type(next(x for x in given if not hasattr(x, "__index__"))).__name__
+        if given is args:
+            raise TypeError(f"{name}(): argument 'size' (position 1) must be tuple of ints, not {kind}") from None
+        raise TypeError(f"{name}(): argument 'size' must be tuple of ints, but found element of type {kind}") from None
     for x in shape:
         if x < 0:
+            if name == "zeros":
+                raise RuntimeError("zeros: Dimension size must be non-negative.")
             raise RuntimeError(f"Trying to create tensor with negative dimension {x}: {list(shape)}")
     return shape
 
@@ -132,15 +146,15 @@ def _full(shape: tuple, value: Any, dtype: np.dtype, device: str, requires_grad:
         from jtorch.engine.value import Value
 
         out = wrap(Value(None, aval(shape, dtype, "meta"), None, -1, False))
-        return out.requires_grad_(requires_grad)
+        return leaf(out, requires_grad)
     if device != "cpu" and np.prod(shape, dtype=np.int64) > 1024:
         with jax.default_device(jax_device(device)):
-            return wrap(from_array(jax.numpy.full(shape, value, dtype), device)).requires_grad_(requires_grad)
+            return leaf(wrap(from_array(jax.numpy.full(shape, value, dtype), device)), requires_grad)
     array = np.zeros(shape, dtype) if value == 0 else np.full(shape, value, dtype)
     return place(array, device, requires_grad)
 
 
-def _filled(value: Any) -> Callable:
+def _filled(name: str, value: Any) -> Callable:
     def make(
         *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
         pin_memory: bool = False, requires_grad: bool = False, memory_format: Any = None, names: Any = None, **kw: Any,
@@ -152,18 +166,18 @@ def _filled(value: Any) -> Callable:
         if kw:
             raise TypeError(f"got an unexpected keyword argument '{next(iter(kw))}'")
         np_dtype = config.default_dtype if dtype is None else to_numpy_dtype(dtype)
-        made = _full(sizes(size), value, np_dtype, engine_name(device), requires_grad)
+        made = _full(sizes(size, name), value, np_dtype, engine_name(device), requires_grad)
         if out is None:
             return made
         from jtorch.tensor.call import write_out
 
-        return write_out(out, made if dtype is not None else made.to(out.dtype), "zeros")  # type: ignore[attr-defined]
+        return write_out(out, made if dtype is not None else made.to(out.dtype), name)  # type: ignore[attr-defined]
 
+    make.__name__ = make.__qualname__ = name
     return make
 
 
-zeros, ones, empty = _filled(0), _filled(1), _filled(0)
-zeros.__name__, ones.__name__, empty.__name__ = "zeros", "ones", "empty"
+zeros, ones, empty = _filled("zeros", 0), _filled("ones", 1), _filled("empty", 0)
 zeros.__doc__ = "A tensor of zeros (torch.zeros)."
 ones.__doc__ = "A tensor of ones (torch.ones)."
 empty.__doc__ = "A tensor whose elements say nothing; here zeros, since XLA has no uninitialised memory (torch.empty)."
@@ -177,7 +191,7 @@ def full(
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
     np_dtype = promotion.result_type(_number(fill_value)) if dtype is None else to_numpy_dtype(dtype)
-    made = _full(sizes((size,)), fill_value, np_dtype, engine_name(device), requires_grad)
+    made = _full(sizes((size,), "full"), fill_value, np_dtype, engine_name(device), requires_grad)
     if out is None:
         return made
     from jtorch.tensor.call import write_out

@@ -49,6 +49,7 @@ def install() -> None:
     for name, fn in table.items():
         setattr(Tensor, name, fn)
     for name, fn in {**factories.METHODS, **methods.METHODS, **getitem.METHODS, **random.METHODS}.items():
+        fn.__name__ = name
         setattr(Tensor, name, fn)
     for name, fn in methods.PROPERTIES.items():
         setattr(Tensor, name, property(fn))
@@ -70,7 +71,7 @@ def install() -> None:
     for python, name in _UNARY.items():
         if name in table:
             setattr(Tensor, f"__{python}__", _unary(table[name]))
-    Tensor.__invert__ = _inverted(table["bitwise_not"])  # type: ignore[attr-defined]
+    setattr(Tensor, "__invert__", _inverted(table["bitwise_not"]))  # noqa: B010
     Tensor.__torch_function__ = classmethod(overriding.torch_function)  # type: ignore[attr-defined]
     Tensor.__init_subclass__ = classmethod(overriding.subclassed)  # type: ignore[method-assign, assignment]
     Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign]

@@ -11,6 +11,7 @@ from jtorch.engine import autograd, checks, trace
 from jtorch.engine.aval import Aval
 from jtorch.engine.record import materialise, record
 from jtorch.engine.value import DIRECT, Value, from_array
+from jtorch.ops.errors import c_type
 from jtorch.tensor import device as devices
 from jtorch.tensor import dtype as dtypes
 from jtorch.tensor.history import alias_of, mark_overwritten, rooted, with_history
@@ -241,6 +242,8 @@ class Tensor(metaclass=TensorMeta):
 
     def requires_grad_(self, requires_grad: bool = True) -> "Tensor":
         """Set ``requires_grad`` in place."""
+        if requires_grad and not self._v.aval.inexact:
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
         self.requires_grad = requires_grad
         return self
 
@@ -276,15 +279,24 @@ class Tensor(metaclass=TensorMeta):
     def grad(self, new: "Tensor | None") -> None:
         if new is not None:
             if not isinstance(new, Tensor):
-                raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(new).__name__}")
+                kind = type(new).__name__
+                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {kind}")
             if new._aval().shape != self._aval().shape:
                 raise RuntimeError(
-                    f"assigned grad has data of a different size (got {list(new.shape)}, expected {list(self.shape)})"
+                    f"attempting to assign a gradient of size '{list(new.shape)}' to a tensor of size "
+                    f"'{list(self.shape)}'. Please ensure that the gradient and the tensor are the same size"
+                )
+            if new._aval().device != self._aval().device:
+                raise RuntimeError(
+                    f"attempting to assign a gradient with device type '{new.device.type}' to a tensor with device "
+                    f"type '{self.device.type}'. Please ensure that the gradient and the tensor are on the same device"
                 )
             if new.dtype is not self.dtype:
-                raise RuntimeError("assigned grad has data of a different type")
-            if new._aval().device != self._aval().device:
-                raise RuntimeError("assigned grad has data located on a different device")
+                raise RuntimeError(
+                    f"attempting to assign a gradient with dtype '{c_type(new.dtype.np)}' to a tensor with grad_dtype "
+                    f"'{dtypes.SCALAR_NAMES[self.dtype.name]}'. The gradient must match the tensor's grad_dtype "
+                    "(defaults to the tensor's dtype)."
+                )
         self._grad = new
 
     @grad.deleter
@@ -340,7 +352,7 @@ class Tensor(metaclass=TensorMeta):
     def detach_(self) -> "Tensor":
         """Cut it off from its history, in place."""
         if self._is_view():
-            raise RuntimeError("Can't detach views in-place; use detach() instead")
+            raise RuntimeError("Can't detach views in-place. Use detach() instead.")
         self._ref = None
         self._rebind(alias_of(self._value))
         return self
@@ -426,7 +438,7 @@ class Tensor(metaclass=TensorMeta):
 
     def _number(self, kind: Callable, name: str) -> Any:
         if self._v.aval.size != 1:
-            raise RuntimeError(f"a Tensor with {self._v.aval.size} elements cannot be converted to Scalar")
+            raise ValueError("only one element tensors can be converted to Python scalars")
         return kind(self._host(name).reshape(()).item())
 
     def __float__(self) -> float:
@@ -531,6 +543,8 @@ class Tensor(metaclass=TensorMeta):
         shared = data.detach()
         out._v, out._alias = shared._v, shared._alias
         if require_grad:
+            if not out._v.aval.inexact:
+                raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
             out.requires_grad = True
         return out
 

@@ -119,7 +119,7 @@ def test_programs(eager: bool, host: bool, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(storage, "HOST_LIMIT", -1)
 
     @settings(
-        max_examples=60 if host and not eager else 25,
+        max_examples=150 if host and not eager else 40,
         deadline=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),
