@@ -10,13 +10,12 @@ __all__ = ["Dirichlet"]
 
 
 class _Dirichlet(jtorch.autograd.Function):
-    """A draw that moves with its concentrations."""
+    """Draws ``x`` that move with their concentrations."""
 
     @staticmethod
-    def forward(ctx: Any, concentration: Any) -> Any:
-        x = jtorch._sample_dirichlet(concentration)
+    def forward(ctx: Any, x: Any, concentration: Any) -> Any:
         ctx.save_for_backward(x, concentration)
-        return x
+        return x.clone()
 
     @staticmethod
     @jtorch.autograd.function.once_differentiable
@@ -24,7 +23,7 @@ class _Dirichlet(jtorch.autograd.Function):
         x, concentration = ctx.saved_tensors
         total = concentration.sum(-1, True).expand_as(concentration)
         moved = jtorch._dirichlet_grad(x, concentration, total)
-        return moved * (grad_output - (x * grad_output).sum(-1, True))
+        return None, moved * (grad_output - (x * grad_output).sum(-1, True))
 
 
 class Dirichlet(ExponentialFamily):
@@ -42,7 +41,8 @@ class Dirichlet(ExponentialFamily):
         super().__init__(concentration.shape[:-1], concentration.shape[-1:], validate_args=validate_args)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
-        return _Dirichlet.apply(self.concentration.expand(self._extended_shape(sample_shape)))
+        concentration = self.concentration.expand(self._extended_shape(sample_shape))
+        return _Dirichlet.apply(jtorch._sample_dirichlet(concentration.detach()), concentration)
 
     def log_prob(self, value: Any) -> Any:
         if self._validate_args:
