@@ -65,7 +65,7 @@ globals().update(_bind.composites("torch"))
 
 _SUBMODULES = frozenset(
     {
-        "__config__", "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "distributed",
+        "_C", "__config__", "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "distributed",
         "distributions", "fft", "func", "hub", "interop", "jit", "linalg", "masked", "mps", "nn", "optim", "overrides",
         "profiler", "random", "return_types", "serialization", "signal", "special", "storage", "testing",
         "torch_version", "types", "utils", "version", "xpu",
@@ -75,6 +75,7 @@ _ELSEWHERE = {  # what is found in a submodule only when it is asked for
     "Generator": "tensor.generator",
     "TypedStorage": "storage",
     "UntypedStorage": "storage",
+    "DisableTorchFunctionSubclass": "tensor.overriding",
     "GradScaler": "amp",
     "OutOfMemoryError": "engine.flush",
     "Event": "cuda.streams",

@@ -25,7 +25,9 @@ __all__ = ["disable", "enable", "is_enabled"]
 ALIAS, REAL = "torch", "jtorch"
 
 # Parts of jtorch that torch has no module for, or has something else under that name (``torch.tensor`` is a function).
-_PRIVATE = frozenset({"alias", "check", "cli", "composite", "engine", "ops", "tensor", "__main__"})
+_PRIVATE = frozenset(
+    {"absent", "alias", "check", "cli", "composite", "coverage", "engine", "ops", "tensor", "__main__"}
+)
 
 
 def enable() -> None:
