@@ -239,6 +239,22 @@ PRODUCTS: dict[str, Callable] = {
 """What is defined of a decomposition whose factors have a free sign or phase."""
 
 
+TIES = ("kthvalue", "topk", "mode", "sort", "argsort")
+"""Operators whose indices are open where elements are equal, as integers often are: the indices are not compared."""
+
+
+def defined(op: Op, result: Any, dtype: torch.dtype) -> Any:
+    """What of an operator's result torch defines."""
+    if op.name in PRODUCTS:
+        return PRODUCTS[op.name](*result)
+    if op.name in TIES and not (dtype.is_floating_point and dtype.itemsize > 2):
+        values = [] if op.name == "argsort" else [result[0]]
+        return [*values, torch.zeros_like(list(flat(result))[-1])]
+    if any(fnmatch(op.name, pattern) for pattern in UNDEFINED):
+        return torch.zeros_like(result)
+    return result
+
+
 def tolerance(op: Op, expected: torch.Tensor) -> dict[str, float]:
     """``rtol`` and ``atol`` for the dtype, or what torch's own tests allow for ``op`` where that is more."""
     dtype = expected.dtype
