@@ -249,7 +249,7 @@ class OpNode(GradNode):
             if v is None or not version:
                 continue
             by = v.successor
-            if by is None or not (by is self or by == self.place):  # of what it overwrites itself torch keeps a copy
+            if i or by is None or not (by is self or by == self.place):  # of what it overwrites torch keeps a copy
                 raise RuntimeError(
                     "one of the variables needed for gradient computation has been modified by an inplace operation: "
                     f"[{v.aval.dtype} tensor {list(v.aval.shape)} on {v.aval.device}], which is "

@@ -29,7 +29,7 @@ def run(op: OpDef, spec: tuple, inputs: tuple[Value, ...]) -> Any:
     """Run ``op`` and return a Tensor, or what its schema says of several results."""
     st = _local.state
     if st.autocast is not None and op.autocast is not None:
-        inputs = st.autocast.cast(op, inputs)
+        inputs = st.autocast.cast(op.autocast, inputs)
     if op.host is not None:
         for v in inputs:
             if v.array is None:
@@ -45,6 +45,16 @@ def run(op: OpDef, spec: tuple, inputs: tuple[Value, ...]) -> Any:
     if op.dynamic:
         return pack(op, _dynamic(op, spec, inputs))
     return pack(op, _record(op, spec, inputs))
+
+
+def uncast(function: Callable, *args: Any, **kwargs: Any) -> Any:
+    """Call a function with autocast off, as it is for what writes into a tensor that the user gives."""
+    st = _local.state
+    before, st.autocast = st.autocast, None
+    try:
+        return function(*args, **kwargs)
+    finally:
+        st.autocast = before
 
 
 def fast(op: OpDef, spec: tuple, slow: Callable) -> Callable:
@@ -138,7 +148,7 @@ def straight(op: OpDef, spec: tuple, *tensors: Any) -> Tensor | None:
 def run_view(op: OpDef, spec: tuple, base: Tensor) -> Tensor:
     """Run a view operator: the result shares ``base``'s storage."""
     v = base._value
-    if op.name in _PLAIN_IF_REAL and v.aval.dtype.kind != "c" and (v.aval.dtype.kind != "b" or op.name != "positive"):
+    if op.name in _MAY_BE_ITSELF and _is_itself(op.name, spec, v.aval):
         return base
     made = None
     if v.array is not None and op.host is not None:
@@ -160,7 +170,15 @@ def run_view(op: OpDef, spec: tuple, base: Tensor) -> Tensor:
     return out
 
 
-_PLAIN_IF_REAL = frozenset({"real", "conj", "resolve_conj", "resolve_neg", "positive"})  # give a real tensor itself
+_MAY_BE_ITSELF = frozenset({"real", "conj", "resolve_conj", "resolve_neg", "positive", "flatten"})
+
+
+def _is_itself(name: str, spec: tuple, aval: Any) -> bool:
+    """Whether a view operator returns the tensor that it gets: of a real one, or where there is nothing to flatten."""
+    if name == "flatten":
+        n = aval.ndim
+        return n > 0 and -n <= spec[1] < n and -n <= spec[2] < n and spec[1] % n == spec[2] % n
+    return aval.dtype.kind != "c" and (aval.dtype.kind != "b" or name != "positive")
 
 
 def pack(op: OpDef, made: Any) -> Any:
@@ -344,4 +362,4 @@ def _write_one(out: Tensor, made: Tensor, name: str, operands: tuple[Value, ...]
     return out
 
 
-__all__ = ["T", "check_inplace", "pack", "run", "run_view", "write_out", "write_result"]
+__all__ = ["T", "check_inplace", "pack", "run", "run_view", "uncast", "write_out", "write_result"]

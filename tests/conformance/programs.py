@@ -28,7 +28,7 @@ UNARY = (
     "{a}.argmax()", "{a}.sort()[0]", "{a}.prod()", "{a}.bool()", "{a}.std()", "torch.softmax({a}.float(), 0)",
     "torch.cat([{a}, {a}])", "torch.stack([{a}, {a}])", "{a}.flip(0)", "{a}.roll(1)", "{a}.tanh()", "{a}.min()",
     "{a}.int()", "{a}.tril()", "{a}.tile(2)", "{a}.index_select(0, torch.tensor([0]))", "{a}.amax(-1)", "{a}.var(-1)",
-    "{a}.round()", "{a}.topk(1)[0]", "{a}.cummax(0)[0]", "{a}.nan_to_num()", "{a}.gather(0, {a}.long().clamp(0, 0))",
+    "{a}.round()", "{a}.topk(1)[0]", "{a}.nan_to_num()", "{a}.gather(0, {a}.long().clamp(0, 0))",
     "{a}.square()", "{a}.logical_not()", "{a}.sign()", "{a}.repeat(2, 1, 1)", "torch.zeros_like({a})",
     "{a}.new_ones(2)", "{a}.norm()", "{a}.contiguous()", "{a}.mean(-1, keepdim=True)",
 )  # fmt: skip
@@ -55,7 +55,7 @@ WRITES = (
     "{a}.scatter_(0, torch.zeros_like({a}, dtype=torch.long), {s})", "{a}.pow_(2)", "{a}.div_(2)",
     "{a}.unsqueeze_(0)", "{a}.squeeze_()", "{a}.fill_diagonal_({s})", "{a}.data.add_({s})", "{a}.detach().mul_({s})",
     "with torch.no_grad(): {a}.add_({b})", "with torch.no_grad(): {a}[0] = {s}", "{a}.lerp_({a}.flip(0), 0.5)",
-    "{a}.addcmul_({a}, {a})", "{a}.cumsum_(0)", "{a}[..., 0] = {b}[..., 0]", "{a} -= {b}", "{a} //= 2",
+    "{a}.addcmul_({a}, {a})", "{a}[..., 0] = {b}[..., 0]", "{a} -= {b}", "{a} //= 2",
     "torch.add({a}, {b}, out={a})", "{a}[{b} > 0] += 1", "{a}[torch.tensor([0])] += {s}", "{a}.set_({b}.detach())",
     "{a}.sigmoid_()", "{a}[:] = {a}.flip(0)", "{a}[0].zero_()", "{a}.view(-1)[0] = {s}", "{a}.T[0] = {s}",
     "{a}[None].add_({a})", "{a}.copy_({a})", "{a}.clamp_(min=0).add_({s})",
@@ -65,9 +65,10 @@ LOOKS = (
     "{a}.is_contiguous()",
 )  # fmt: skip
 GRADS = (
-    "{a} = {a}.detach().clone().requires_grad_()", "{a}.sum().backward()", "({a} * {a}).sum().backward()",
-    "({a} ** 2).sum().backward(retain_graph=True)", "{a}.mean().backward()", "{a}.grad = None", "{a}.grad.zero_()",
-    "{a}.retain_grad()", "{a}.requires_grad_(False)",
+    "{a} = {a}.detach().clone().requires_grad_()", "{a}.sum().backward(retain_graph=True)",
+    "({a} * {a}).sum().backward(retain_graph=True)", "({a} ** 2).sum().backward(retain_graph=True)",
+    "{a}.mean().backward(retain_graph=True)", "{a}.grad = None", "{a}.grad.zero_()",
+    "{a}.retain_grad()",
     "seen = torch.autograd.grad({a}.sum(), [{b}], allow_unused=True, retain_graph=True)[0]", "{a} = {a}.detach()",
 )  # fmt: skip
 
