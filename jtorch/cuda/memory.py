@@ -8,6 +8,7 @@ from typing import Any
 
 from jtorch.absent import Absent
 from jtorch.cuda._utils import gpu
+from jtorch.engine import spares
 from jtorch.engine.devices import devices
 
 __all__ = [
@@ -86,7 +87,8 @@ def memory_summary(device: Any = None, abbreviated: bool = False) -> str:
 
 
 def empty_cache() -> None:
-    """Nothing to do: XLA's allocator hands memory out again by itself."""
+    """Let go of buffers that wait for their next use; XLA's allocator keeps the memory, and hands it out again."""
+    spares.drop()
 
 
 _ONE_PEAK = "XLA keeps one peak for the life of the process"

@@ -34,9 +34,9 @@ def apply(code: Any, step: Node, args: list) -> Any:
     return code
 
 
-def code_for(device: str) -> Any:
-    """The running error code of a device, as the next checked program's input."""
-    code = _codes.get(device)
+def take_code(device: str) -> Any:
+    """The running error code of a device, as the next checked program's input, which returns it."""
+    code = _codes.pop(device, None)
     return np.zeros((), np.int32) if code is None else code
 
 

@@ -37,6 +37,12 @@ def jax_device(name: str) -> jax.Device:
 
 
 @cache
+def is_default(name: str) -> bool:
+    """Whether JAX puts arrays there that nobody places."""
+    return jax_device(name) == jax.devices()[0]
+
+
+@cache
 def sharding(name: str) -> jax.sharding.SingleDeviceSharding:
     """Places an array on the device of ``name``."""
     return jax.sharding.SingleDeviceSharding(jax_device(name))

@@ -205,14 +205,19 @@ def _compute(tr: Trace, values: list[Value | None], held: list[int], cursor: tra
     with _compiling:
         ready, new = program(cursor, device, alive, tuple(donate))
         began = time.perf_counter()
+        spares = ready.spares
+        if spares is not None:
+            args += spares.take()
         if ready.checked:
-            code, *outs = ready.call(checks.code_for(device), *args)
+            code, *outs = ready.call(checks.take_code(device), *args)
             checks.set_code(device, code)
         else:
             outs = ready.call(*args)
         report.flushed(why, cursor, ready, new, time.perf_counter() - began)
     for i, out in zip(ready.outputs, outs, strict=True):
         values[i].array = out  # type: ignore[union-attr]
+    if spares is not None:
+        spares.keep([values[i].array for i in spares.positions])  # type: ignore[union-attr]
 
 
 def _remotely(values: list[Value | None], cursor: trace.Node, leaves: list[int], alive: tuple[int, ...]) -> None:

@@ -7,11 +7,14 @@ from typing import Any
 import jax
 
 from jtorch.engine import autograd, checks
-from jtorch.engine.devices import sharding
+from jtorch.engine.devices import is_default, sharding
 from jtorch.engine.op import fill
+from jtorch.engine.spares import Spares, fits
 from jtorch.engine.trace import Node
 
 MAX_PROGRAMS = 1024
+
+_PLACES = ("in_shardings", "out_shardings")  # costly on each call, and needed only away from JAX's default device
 
 _recent: "OrderedDict[int, Program]" = OrderedDict()
 
@@ -23,7 +26,7 @@ class Program:
     where the path holds checks); returns the arrays at the positions ``outputs`` (after the new error code).
     """
 
-    __slots__ = ("call", "outputs", "checked", "steps", "home", "key", "reason")
+    __slots__ = ("call", "outputs", "checked", "steps", "home", "key", "reason", "spares")
 
     def __init__(self, end: Node, device: str, outputs: tuple[int, ...], donate: tuple[int, ...], key: tuple) -> None:
         path = end.path()
@@ -36,13 +39,21 @@ class Program:
         self.steps = len(steps)
         self.home, self.key = end, key
         self.reason: tuple = ("", "?", 0)  # why and at which line of the user's it first ran
+        donated, bare = usable(path, outputs, donate)
+        avals = [end.aval_of(i) for i in bare]
+        self.spares = Spares(bare, avals, device) if fits(avals) else None
         offset = int(self.checked)
-        placed = sharding(device)
+        numbers = [leaves.index(i) + offset for i in donated]
+        if self.checked:
+            numbers.append(0)
+        if self.spares is not None:
+            numbers += range(offset + len(leaves), offset + len(leaves) + len(bare))
+        placed = {} if is_default(device) and leaves else {key: sharding(device) for key in _PLACES}
         self.call = jax.jit(
             lower(steps, leaves, outputs, self.checked),
-            donate_argnums=tuple(leaves.index(i) + offset for i in usable(path, outputs, donate)),
-            in_shardings=placed,
-            out_shardings=placed,
+            donate_argnums=tuple(numbers),
+            keep_unused=self.spares is not None,
+            **placed,
         )
 
 
@@ -78,21 +89,24 @@ def needed_steps(path: list[Node], outputs: tuple[int, ...]) -> list[Node]:
     return keep
 
 
-def usable(path: list[Node], outputs: tuple[int, ...], donate: tuple[int, ...]) -> list[int]:
-    """Those of the donated leaves that some output can take the buffer of; XLA warns about others."""
+def usable(path: list[Node], outputs: tuple[int, ...], donate: tuple[int, ...]) -> tuple[list[int], tuple[int, ...]]:
+    """Those of the donated leaves that some output can take the buffer of (XLA warns about others), and the gradients
+    among the outputs that get none.
+    """
     avals = {i: k.aval for step in path for i, k in step.fresh}
-    room: dict[Any, int] = {}
-    for step in path:
-        for i, a in zip(range(step.start, step.end), step.avals, strict=True):
-            if i in outputs:
-                room[a] = room.get(a, 0) + 1
+    made = {i: (a, step) for step in path for i, a in zip(range(step.start, step.end), step.avals, strict=True)}
+    waiting: dict[Any, list[int]] = {}
+    for i in outputs:
+        if i in made:
+            waiting.setdefault(made[i][0], []).append(i)
     chosen = []
     for i in donate:
-        a = avals[i]
-        if room.get(a, 0):
-            room[a] -= 1
+        takers = waiting.get(avals[i])
+        if takers:
+            takers.pop(0)
             chosen.append(i)
-    return chosen
+    bare = [i for takers in waiting.values() for i in takers if made[i][1].op is autograd.PULL]
+    return chosen, tuple(bare)
 
 
 def lower(steps: list[Node], leaves: list[int], outputs: tuple[int, ...], checked: bool) -> Callable:
@@ -101,7 +115,7 @@ def lower(steps: list[Node], leaves: list[int], outputs: tuple[int, ...], checke
 
     def run(*arrays: Any) -> tuple:
         code, arrays = (arrays[0], arrays[1:]) if checked else (None, arrays)
-        env: dict[int, Any] = dict(zip(leaves, arrays, strict=True))
+        env: dict[int, Any] = dict(zip(leaves, arrays, strict=False))  # spare buffers come after them
         pulls: dict[int, Callable] = {}
         for step in steps:
             args = [env[i] for i in step.refs]

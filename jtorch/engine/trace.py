@@ -84,6 +84,12 @@ class Node:
             self._producers = table
         return self._producers
 
+    def aval_of(self, position: int) -> Aval:
+        """What is known of a value that a step made."""
+        step = self.producers()[position]
+        assert step is not None
+        return step.avals[position - step.start]
+
     def start_of(self, position: int) -> int:
         """The first position of the step that made a value."""
         step = self.producers()[position]

@@ -12,7 +12,7 @@ import numpy as np
 from jtorch.engine import checks, record, trace
 from jtorch.engine.aval import aval as aval_of
 from jtorch.engine.op import T
-from jtorch.engine.value import DIRECT, Value, from_array
+from jtorch.engine.value import DIRECT, Value, from_array, modes
 from jtorch.ops.table import OpDef
 from jtorch.tensor import dtype as dtypes
 from jtorch.tensor import strides
@@ -253,7 +253,7 @@ def _host_values(st: Any, op: OpDef, spec: tuple, inputs: tuple[Value, ...]) -> 
 
 def _host_value(a: Any) -> Value:
     array = a if type(a) is _ndarray else np.asarray(a)
-    return Value(array, aval_of(array.shape, array.dtype, "cpu"), None, -1, False)
+    return Value(array, aval_of(array.shape, array.dtype, "cpu"), None, -1, modes.fresh)
 
 
 def _dynamic(op: OpDef, spec: tuple, inputs: tuple[Value, ...]) -> Any:
