@@ -16,8 +16,8 @@ def devices(kind: str) -> tuple[jax.Device, ...]:
     """
     if forked and kind != "cpu":
         raise RuntimeError(
-            f"Cannot re-initialize {kind.upper()} in forked subprocess. To use {kind.upper()} with multiprocessing, you "
-            "must use the 'spawn' start method"
+            f"Cannot re-initialize {kind.upper()} in forked subprocess. To use {kind.upper()} with multiprocessing, "
+            "you must use the 'spawn' start method"
         )
     try:
         return tuple(jax.devices(PLATFORMS[kind]))
