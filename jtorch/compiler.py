@@ -27,10 +27,12 @@ __all__ = [
     "compile",
     "cudagraph_mark_step_begin",
     "disable",
+    "get_default_backend",
     "is_compiling",
     "is_dynamo_compiling",
     "list_backends",
     "reset",
+    "set_default_backend",
 ]
 
 _local = trace._local
@@ -367,10 +369,14 @@ def compile(
     *,
     fullgraph: bool = False,
     dynamic: bool | None = None,
-    backend: Any = "inductor",
+    backend: Any = None,
     mode: str | None = None,
     options: dict | None = None,
+    name: str | None = None,
     disable: bool = False,
+    recompile_limit: int | None = None,
+    isolate_recompiles: bool = False,
+    shapes_spec: Any = None,
 ) -> Any:
     """A module or function whose calls skip its Python code when they are like an earlier one (torch.compile).
 
@@ -382,6 +388,7 @@ def compile(
         raise RuntimeError("Either mode or options can be specified, but both can't be specified at the same time.")
     if mode not in _MODES:
         raise RuntimeError(f"Unrecognized mode={mode}, should be one of: {', '.join(m for m in _MODES if m)}")
+    backend = get_default_backend() if backend is None else backend
     if not isinstance(backend, str):
         raise NotImplementedError("jtorch: torch.compile with a backend of one's own; there is no FX graph to give it")
     if backend not in _BACKENDS:
@@ -462,9 +469,27 @@ def reset() -> None:
             todo.extend(child for children in node.children for child in children.values())
 
 
-def list_backends(exclude_tags: Any = ()) -> list[str]:
+def list_backends(exclude_tags: Any = ("debug", "experimental")) -> list[str]:
     """The names that ``torch.compile(backend=)`` takes; they all mean XLA."""
     return list(_BACKENDS)
+
+
+_default_backend = "inductor"
+
+
+def get_default_backend() -> str:
+    """The backend of ``torch.compile`` where none is named."""
+    return _default_backend
+
+
+def set_default_backend(backend: str | None) -> None:
+    """Choose it; None is torch's own choice. Raises RuntimeError for a name that list_backends does not have."""
+    global _default_backend
+    if backend is not None and backend not in _BACKENDS:
+        raise RuntimeError(
+            f"Invalid backend: '{backend}', see `torch.compiler.list_backends()` for available backends."
+        )
+    _default_backend = backend or "inductor"
 
 
 def cudagraph_mark_step_begin() -> None:

@@ -63,7 +63,7 @@ def get_backend(group: Any = None) -> str:
     _no_group()
 
 
-def barrier(group: Any = None, async_op: bool = False, device_ids: Any = None) -> None:
+def barrier(group: Any = None, async_op: bool = False, device_ids: Any = None, timeout: Any = None) -> None:
     """Raises ValueError: there is no process group."""
     _no_group()
 

@@ -16,7 +16,7 @@ from typing import Any
 from jtorch.absent import Absent
 from jtorch.coverage.scope import why_not
 
-__all__ = ["Count", "count", "main", "recorded"]
+__all__ = ["Count", "count", "main", "owner", "recorded", "report"]
 
 
 @cache
@@ -42,11 +42,11 @@ class Count:
 
 def count(namespace: str) -> Count:
     """Look up every name of one of torch's namespaces. Raises KeyError for a namespace that is not recorded."""
-    owner = _owner(namespace)
+    mine = owner(namespace)
     present, missing, left_out = [], [], {}
     for name in recorded()["names"][namespace]:
         reason = why_not(namespace, name)
-        if _has(owner, name):
+        if _has(mine, name):
             present.append(name)
         elif reason is None:
             missing.append(name)
@@ -97,24 +97,24 @@ def _row(width: int, name: str, present: int, missing: int, left_out: int, total
     return f"{name:<{width}}  {present:>7}  {missing:>7}  {left_out:>8}  {total:>8}"
 
 
-def _owner(namespace: str) -> Any:
+def owner(namespace: str) -> Any:
     """jtorch's module, or class, of a namespace; None where it has none."""
-    owner: Any = importlib.import_module("jtorch")
+    found: Any = importlib.import_module("jtorch")
     for part in namespace.split(".")[1:]:
-        inner = getattr(owner, part, None)
+        inner = getattr(found, part, None)
         if inner is None:
-            full = f"{getattr(owner, '__name__', '')}.{part}"
+            full = f"{getattr(found, '__name__', '')}.{part}"
             try:
                 inner = importlib.import_module(full)
             except ModuleNotFoundError as error:
                 if error.name != full:
                     raise
                 return None
-        owner = inner
-    return owner
+        found = inner
+    return found
 
 
-def _has(owner: Any, name: str) -> bool:
+def _has(mine: Any, name: str) -> bool:
     lacks = object()
-    value = getattr(owner, name, lacks)
-    return owner is not None and value is not lacks and not isinstance(value, Absent)
+    value = getattr(mine, name, lacks)
+    return mine is not None and value is not lacks and not isinstance(value, Absent)

@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 from jtorch import amp
+from jtorch.tensor.dtype import BY_NAME
 
 __all__ = ["GradScaler", "amp_definitely_not_available", "autocast", "custom_bwd", "custom_fwd"]
 
@@ -19,7 +20,7 @@ def _deprecated(name: str, new: str) -> None:
 class autocast(amp.autocast):
     """``torch.amp.autocast("cuda", ...)``."""
 
-    def __init__(self, enabled: bool = True, dtype: Any = None, cache_enabled: bool = True) -> None:
+    def __init__(self, enabled: bool = True, dtype: Any = BY_NAME["float16"], cache_enabled: bool = True) -> None:
         _deprecated("autocast", "autocast('cuda', args...)")
         super().__init__("cuda", dtype, enabled, cache_enabled)
 

@@ -81,10 +81,14 @@ class Stream:
 class Event:
     """A moment in a GPU's work. With ``enable_timing``, recording it waits for the work before it, to know the time."""
 
-    def __init__(self, enable_timing: bool = False, blocking: bool = False, interprocess: bool = False) -> None:
+    def __init__(
+        self, enable_timing: bool = False, blocking: bool = False, interprocess: bool = False, external: bool = False
+    ) -> None:
         gpu(None)
-        if interprocess:
-            raise NotImplementedError("jtorch: cuda.Event(interprocess=True); XLA shares no events between processes")
+        if interprocess or external:
+            raise NotImplementedError(
+                "jtorch: cuda.Event(interprocess=True) or external; XLA keeps its events to itself"
+            )
         self.enable_timing = enable_timing
         self._at: float | None = None
         self._device: int | None = None

@@ -88,9 +88,10 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return tensor_from(host_array(array, None), "cpu")
 
 
-def from_dlpack(source: Any) -> Tensor:
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
     """A tensor from any object with ``__dlpack__``, without a copy where JAX can do so."""
-    return wrap(from_array(jax.numpy.from_dlpack(source)))
+    made = wrap(from_array(jax.numpy.from_dlpack(ext_tensor, copy=copy)))
+    return made if device is None else made.to(device)  # type: ignore[attr-defined]
 
 
 def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:

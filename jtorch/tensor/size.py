@@ -10,8 +10,8 @@ class Size(tuple):
 
     __slots__ = ()
 
-    def __new__(cls, sizes: Iterable[Any] = ()) -> "Size":
-        return tuple.__new__(cls, sizes)
+    def __new__(cls, iterable: Iterable[Any] = ()) -> "Size":
+        return tuple.__new__(cls, iterable)
 
     def numel(self) -> int:
         """The number of elements of a tensor of this shape."""
