@@ -2,12 +2,14 @@
 
 jtorch records and compiles what a program does; TorchScript's own language, files and graphs do not exist here. So
 ``script`` gives back what it was given, and ``trace`` what :func:`jtorch.compile` makes of it: both compute the same
-numbers as the Python code, which still decides at each call what to do.
+numbers as the Python code, which still decides at each call what to do. The module can be called too: see ``_Jit``.
 """
 
 import builtins
+import sys
 import typing
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, Final
 
 import jtorch
@@ -160,3 +162,16 @@ def isinstance(obj: Any, target_type: Any) -> bool:
 _NO_FILES = "TorchScript's files hold code of its own language; save a state_dict, or export with jtorch.export_jax"
 save = Absent("jit.save()", _NO_FILES)
 load = Absent("jit.load()", _NO_FILES)
+
+
+class _Jit(ModuleType):
+    """This module's class: called, ``jtorch.jit(step)`` makes a whole training step one program."""
+
+    def __call__(self, step: Callable) -> Callable:
+        """See :func:`jtorch.compiler.whole_step`."""
+        from jtorch.compiler import whole_step
+
+        return whole_step(step)
+
+
+sys.modules[__name__].__class__ = _Jit

@@ -5,7 +5,6 @@ import pytest
 
 import jtorch as torch
 from jtorch import nn
-from jtorch.compiler import whole_step
 from jtorch.engine import report
 
 
@@ -228,7 +227,7 @@ def test_jit_joins_the_micro_batches_of_a_step():
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     batches = [torch.randn(4, 300) for _ in range(3)]
 
-    @whole_step
+    @torch.jit
     def step():
         optimizer.zero_grad()
         total = 0
@@ -248,7 +247,7 @@ def test_jit_joins_the_micro_batches_of_a_step():
 
 
 def test_jit_refuses_a_look_at_the_data():
-    @whole_step
+    @torch.jit
     def step(x):
         return x.sum().item()
 
