@@ -48,7 +48,7 @@ class Program:
             numbers.append(0)
         if self.spares is not None:
             numbers += range(offset + len(leaves), offset + len(leaves) + len(bare))
-        placed = {} if is_default(device) and leaves else {key: sharding(device) for key in _PLACES}
+        placed: dict[str, Any] = {} if is_default(device) and leaves else {key: sharding(device) for key in _PLACES}
         self.call = jax.jit(
             lower(steps, leaves, outputs, self.checked),
             donate_argnums=tuple(numbers),
