@@ -78,8 +78,9 @@ def test_description(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_moments(name: str, dtype: str) -> None:
     theirs, ours = made(BY_NAME[name], dtype=dtype)
+    rtol = 6e-4 if name == "von_mises" else 1e-4  # torch's Bessel functions are approximations
     for attribute in ("mean", "mode", "variance", "stddev"):
-        alike(*(outcome(lambda d=d, a=attribute: getattr(d, a)) for d in (ours, theirs)), rtol=1e-4, atol=5e-6)
+        alike(*(outcome(lambda d=d, a=attribute: getattr(d, a)) for d in (ours, theirs)), rtol=rtol)
     alike(*(outcome(d.entropy) for d in (ours, theirs)), rtol=1e-4, atol=1e-5)
     alike(*(outcome(d.perplexity) for d in (ours, theirs)), rtol=1e-4, atol=1e-5)
 
