@@ -133,7 +133,6 @@ op(
     promote="common",
     inplace=True,
     saves="tensor1 tensor2",
-    autocast="promote",
 )
 @only(NUMBERS, "addcmul_cpu_out")
 @widened
@@ -154,7 +153,6 @@ _INTEGER_ADDCDIV = RuntimeError(
     promote="common",
     inplace=True,
     saves="tensor1 tensor2",
-    autocast="promote",
 )
 @only(INEXACT, _INTEGER_ADDCDIV)
 @widened
@@ -333,6 +331,8 @@ def _pow_number(self: Any, exponent: Any) -> Any:
     dtype = promotion.result_type(self, exponent)
     x, y = together(self, _fitting(exponent, dtype)) if is_number(exponent) else together(self, exponent)
     kind = category(x.dtype)
+    if kind == BOOL and is_number(exponent):
+        return x if exponent else module_of(x).ones_like(x)
     if not is_number(exponent) or kind == BOOL or isinstance(exponent, complex):
         return _pow(x, y)
     if kind == INT and exponent < 0:
@@ -356,7 +356,6 @@ op(
     inplace=True,
     host=_pow_number,
     saves="self",
-    autocast="fp32",
 )(_pow_number)
 
 
@@ -366,7 +365,6 @@ op(
     inplace=True,
     host=_pow,
     saves="self exponent",
-    autocast="fp32",
     grad_name="PowBackward1",
 )
 def pow_tensor(self, exponent):
@@ -379,7 +377,6 @@ op(
     expose="torch",
     host=_pow_base,
     saves="result",
-    autocast="fp32",
     grad_name="PowBackward2",
 )(_pow_base)
 
@@ -438,7 +435,7 @@ def _bounded(self: Any, min: Any = None, max: Any = None) -> Any:
 def _clamp(self: Any, min: Any = None, max: Any = None) -> Any:
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    if category(promotion.result_type(self, min, max)) == BOOL:
+    if category(promotion.result_type(self, min, max)) == BOOL and (is_number(min) or is_number(max)):
         raise unsupported("clamp_cpu", np.bool_)
     return _bounded(self, min, max)
 
@@ -521,7 +518,7 @@ for _name, _kinds, _fn, _host, _doc, _fields in (
         _atan2,
         np.arctan2,
         "The angle of the point (other, self).",
-        {"promote": "float", "aliases": "arctan2", "autocast": "promote"},
+        {"promote": "float", "aliases": "arctan2"},
     ),
     ("hypot", FLOATS, _hypot, np.hypot, "``sqrt(self**2 + other**2)`` without overflow.", {}),
     ("logaddexp", INEXACT, _logaddexp, None, "``log(exp(self) + exp(other))``.", {"inplace": False}),

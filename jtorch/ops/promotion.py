@@ -36,6 +36,15 @@ def promote_types(a: np.dtype, b: np.dtype) -> np.dtype:
     if a == b:
         return a
     ca, cb = category(a), category(b)
+    if any(d.kind == "u" and d.itemsize > 1 for d in (a, b)):
+        if FLOAT in (ca, cb):
+            return a if ca == FLOAT else b
+        from jtorch.ops.errors import scalar_type
+
+        raise RuntimeError(
+            "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote "
+            f"{scalar_type(a)} and {scalar_type(b)}"
+        )
     if ca == cb == INT:
         return _promote_ints(a, b)
     if ca == cb == FLOAT:
@@ -56,11 +65,7 @@ def promote_types(a: np.dtype, b: np.dtype) -> np.dtype:
 def _promote_ints(a: np.dtype, b: np.dtype) -> np.dtype:
     if a.kind == b.kind:
         return max(a, b, key=lambda d: d.itemsize)
-    unsigned, signed = (a, b) if a.kind == "u" else (b, a)
-    if unsigned.itemsize > 1:
-        raise RuntimeError(
-            f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote {a} and {b}"
-        )
+    signed = b if a.kind == "u" else a
     return max(signed, np.dtype(np.int16), key=lambda d: d.itemsize)
 
 
@@ -101,7 +106,8 @@ def result_type(*operands: Any) -> np.dtype:
         if result is None:
             result = other
         elif category(other) > category(result):
-            result = promote_types(result, other)
+            floats = result in _FLOAT_RANK and category(other) == COMPLEX  # whose precision stays
+            result = _COMPLEX_OF[_FLOAT_RANK[result]] if floats else promote_types(result, other)
     if result is None:
         raise RuntimeError("result_type needs at least one operand")
     return result

@@ -9,7 +9,7 @@ import numpy as np
 
 from jtorch.engine import autograd, trace
 from jtorch.engine.devices import jax_device
-from jtorch.engine.op import T
+from jtorch.engine.op import NUMBERS, T
 from jtorch.engine.record import materialise, record
 from jtorch.engine.value import Value, from_array
 from jtorch.ops.casting import copy_into, to_copy
@@ -145,6 +145,8 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Write ``src``'s elements (broadcast, cast) into this tensor."""
     call.check_inplace(self)
+    if isinstance(src, NUMBERS):
+        src = tensor_from(np.asarray(src), self._v.aval.device)
     if not isinstance(src, Tensor):
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
     if src._aval().device != self._aval().device:
