@@ -163,7 +163,9 @@ class Program:
             self.optimizer.zero_grad()
             with self.autocast():
                 output = self.forward(x)
-                loss = F.cross_entropy(output.view(-1, output.size(-1)), y.view(-1))
+                if output.dim() == 3:  # a prediction for each token
+                    output, y = output.view(-1, output.size(-1)), y.view(-1)
+                loss = F.cross_entropy(output, y)
             loss.backward()
             self.optimizer.step()
             if step % 10 == 9:
