@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-_SUBMODULES = frozenset({"_pytree", "checkpoint", "data", "dlpack", "hooks"})
+_SUBMODULES = frozenset({"_pytree", "checkpoint", "data", "dlpack", "hooks", "tensorboard"})
 
 
 def __getattr__(name: str) -> Any:
