@@ -8,7 +8,7 @@ from jtorch.engine.op import T
 from jtorch.ops.linear import BILINEAR, LINEAR
 from jtorch.ops.table import TABLE
 from jtorch.tensor.bind import generate
-from jtorch.tensor.call import check_inplace, straight, write_result
+from jtorch.tensor.call import check_inplace, straight, write_out, write_result
 
 _linear = {kind: generate(op, function=True) for kind, op in LINEAR.items()}
 _bilinear = {kind: generate(op, function=True) for kind, op in BILINEAR.items()}
@@ -17,11 +17,13 @@ _one_hot, _renorm = (generate(TABLE[name], function=True) for name in ("_one_hot
 
 
 @composite("_nn nn.functional")
-def linear(input: Any, weight: Any, bias: Any = None) -> Any:
+def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any:
     """``input @ weight.T + bias``: (*, in), (out, in) or (in,), (out,) -> (*, out).
 
     https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.linear.html
     """
+    if out is not None:
+        return write_out(out, linear(input, weight, bias), "linear")
     ndim = getattr(input, "ndim", 2)
     if bias is not None:
         kind = "" if ndim == 2 else "view"

@@ -7,6 +7,7 @@ from jtorch.composite.table import composite
 from jtorch.ops.normalization import RMS_NORM
 from jtorch.ops.table import TABLE
 from jtorch.tensor.bind import generate
+from jtorch.tensor.call import write_out
 
 _batch_norm, _instance_norm, _running_stats, _layer_norm, _native_layer_norm, _group_norm = (
     generate(TABLE[f"_{name}"], function=True)
@@ -69,14 +70,17 @@ def native_batch_norm(
     training: bool,
     momentum: float,
     eps: float,
-) -> tuple[Any, Any, Any]:
+    *,
+    out: Any = None,
+) -> Any:
     """:func:`batch_norm`, and the mean and 1 / deviation of the batch, which are empty in evaluation."""
-    out, mean, var = _batch_norm(input, weight, bias, running_mean, running_var, training, eps)
+    made, mean, var = _batch_norm(input, weight, bias, running_mean, running_var, training, eps)
     with jtorch.no_grad():
         mean, rstd = mean.detach(), (var + eps).rsqrt()
         if training:
             _update(running_mean, running_var, mean, var, momentum, _per_channel(input))
-    return out, mean, rstd
+    results = (made, mean, rstd)
+    return results if out is None else write_out(out, results, "native_batch_norm")
 
 
 @composite("torch")

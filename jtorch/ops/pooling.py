@@ -381,7 +381,6 @@ def _declare_average(n: int) -> None:
     op(
         f"{name}({args}{', int? divisor_override=None' if n > 1 else ''}) -> Tensor",
         expose="torch nn.functional" if n == 1 else "_nn nn.functional",
-        out=False,
         saves="self",
         grad_name=f"AvgPool{max(n, 2)}DBackward0",
     )(average)
