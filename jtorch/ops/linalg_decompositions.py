@@ -45,9 +45,21 @@ def _from_triangle_jvp(lower: bool, primals: tuple, tangents: tuple) -> tuple:
     return from_triangle(a, lower), (da + adjoint(da)) / 2
 
 
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _cholesky(a: Any, upper: bool) -> Any:
     factor = lax.linalg.cholesky(from_triangle(a, not upper), symmetrize_input=False)
     return adjoint(factor) if upper else factor
+
+
+@_cholesky.defjvp
+def _cholesky_jvp(upper: bool, primals: tuple, tangents: tuple) -> tuple:
+    """``dL = L tril((M + M^H) / 2)`` for ``M = L^-1 dA L^-H``, with half of the diagonal of ``M`` as it is."""
+    (a,), (da,) = primals, tangents
+    factor = _cholesky(a, upper)
+    lower = adjoint(factor) if upper else factor
+    m = triangular_solve(lower, adjoint(triangular_solve(lower, da, lower=True)), lower=True)
+    step = product(lower, (jnp.tril(adjoint(m)) + jnp.tril(m, -1)) / 2)
+    return factor, adjoint(step) if upper else step
 
 
 def _need_definite(a: Any, name: str) -> None:

@@ -243,8 +243,6 @@ def pinv_of(a: Any, atol: Any, rtol: Any, hermitian: bool) -> Any:
 def _pinv_jvp(hermitian: bool, primals: tuple, tangents: tuple) -> tuple:
     """Golub and Pereyra (1973), for a rank that stays what it is."""
     a, da = primals[0], tangents[0]
-    if hermitian:
-        a, da = from_triangle(a, True), (da + adjoint(da)) / 2
     p = pinv_of(*primals, hermitian)
     dah = adjoint(da)
     left = product(product(p, adjoint(p)), dah)
