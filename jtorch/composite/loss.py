@@ -4,15 +4,12 @@
 """
 
 import math
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import numpy as np
 
 import jtorch
 from jtorch.composite.table import composite
-from jtorch.engine import trace
 from jtorch.ops.table import TABLE
 from jtorch.tensor.bind import generate
 from jtorch.tensor.dtype import SCALAR_NAMES
@@ -21,36 +18,11 @@ from jtorch.tensor.tensor import Tensor
 _nll_loss, _nll_loss2d, _ctc_loss = (
     generate(TABLE[name], function=True) for name in ("nll_loss", "nll_loss2d", "_ctc_loss")
 )
-_local = trace._local
 NONE, MEAN, SUM = 0, 1, 2
 
 
 def _reduced(loss: Any, reduction: int) -> Any:
     return loss if reduction == NONE else loss.mean() if reduction == MEAN else loss.sum()
-
-
-def _in_float32(fn: Callable) -> Callable:
-    """Decorate a loss that autocast runs in float32: it casts the halves among its arguments."""
-
-    @wraps(fn)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        if _local.state.autocast is not None:
-            args = tuple(map(_float32, args))
-            kwargs = {k: _float32(x) for k, x in kwargs.items()}
-        return fn(*args, **kwargs)
-
-    return run
-
-
-def _float32(x: Any) -> Any:
-    narrow = isinstance(x, Tensor) and x.dtype in (jtorch.float16, jtorch.bfloat16)
-    return x.float() if narrow and autocasts(x) else x
-
-
-def autocasts(x: Any) -> bool:
-    """Whether autocast is on for the device of ``x``."""
-    state = _local.state.autocast
-    return state is not None and x.device.type in state.dtypes
 
 
 # --- classes --------------------------------------------------------------------------------------------------------
@@ -136,14 +108,12 @@ def _of_probabilities(
 
 
 @composite("_nn")
-@_in_float32
 def l1_loss(input: Any, target: Any, reduction: int = 1) -> Any:
     """``|input - target|``."""
     return _reduced((input - target).abs(), reduction)
 
 
 @composite("torch")
-@_in_float32
 def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction: int = 1) -> Any:
     """``input`` where ``target`` is 1, ``max(0, margin - input)`` where it is -1 (and both where it is neither)."""
     short = jtorch.where(target != 1, (margin - input).clamp_min(0), 0)
@@ -151,14 +121,12 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction
 
 
 @composite("torch")
-@_in_float32
 def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: int = 1) -> Any:
     """``max(0, margin - target * (input1 - input2))``."""
     return _reduced((-target * (input1 - input2) + margin).clamp_min(0), reduction)
 
 
 @composite("torch")
-@_in_float32
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0.0, reduction: int = 1) -> Any:
     """``1 - cos`` of (N, D) and (N, D) where ``target`` (N,) is 1, ``max(0, cos - margin)`` where it is -1."""
     if target.ndim > 1:
@@ -176,7 +144,6 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
 
 
 @composite("torch")
-@_in_float32
 def triplet_margin_loss(
     anchor: Any,
     positive: Any,
@@ -211,7 +178,6 @@ def same_dims(anchor: Any, positive: Any, negative: Any) -> None:
 
 
 @composite("torch")
-@_in_float32
 def kl_div(input: Any, target: Any, reduction: int = 1, *, log_target: bool = False) -> Any:
     """``target * (log(target) - input)``, with ``log_target`` of a target that is a logarithm itself."""
     for x in (input, target):
@@ -225,7 +191,6 @@ def kl_div(input: Any, target: Any, reduction: int = 1, *, log_target: bool = Fa
 
 
 @composite("torch")
-@_in_float32
 def poisson_nll_loss(input: Any, target: Any, log_input: bool, full: bool, eps: float, reduction: int) -> Any:
     """``exp(input) - target * input``, or with ``log_input`` false ``input - target * log(input + eps)``.
 

@@ -207,7 +207,6 @@ _activation(
     "softplus_cpu",
     _softplus,
     "``log(1 + exp(beta * self)) / beta``; ``self`` where ``beta * self`` is above ``threshold``.",
-    autocast="fp32",
     **_BOTH,
 )
 _activation(
@@ -231,7 +230,7 @@ def silu(self):
 
 
 @op("prelu(Tensor self, Tensor weight) -> Tensor", expose="torch Tensor nn.functional", saves="self weight",
-    grad_name="PreluKernelBackward0", autocast="lower", out=False)  # fmt: skip
+    grad_name="PreluKernelBackward0", out=False)  # fmt: skip
 def prelu(self, weight):
     """``self`` above 0, else ``weight * self``, with one weight or one a channel (dim 1).
 
@@ -310,6 +309,5 @@ for _name, _fn, _host, _special, _doc in (
         expose=f"torch Tensor {_special}",
         host=_over_dim(f"{_name}_lastdim_kernel_impl", _host),
         saves="result",
-        autocast="fp32",
     )(_over_dim(f"{_name}_lastdim_kernel_impl", _fn))
     _definition.__doc__ = _doc

@@ -163,7 +163,7 @@ def _fused(q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: float) -> Any
 
 @op("scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, "
     "Tensor? dropped=None, bool is_causal=False, *, float? scale=None, bool enable_gqa=False, bool fused=False) -> "
-    "Tensor", expose="_nn", autocast="lower", saves="query key value",
+    "Tensor", expose="_nn", saves="query key value",
     grad_name="ScaledDotProductFlashAttentionForCpuBackward0")  # fmt: skip
 def scaled_dot_product_attention(
     query, key, value, attn_mask=None, dropped=None, is_causal=False, *, scale=None, enable_gqa=False, fused=False

@@ -37,7 +37,6 @@ for _name, _what, _saves in (("cumsum", "sum", ""), ("cumprod", "product", "self
         f"{_name}(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
         inplace=True,
         host=_fn,
-        autocast="fp32",
         saves=_saves,
     )(_fn).__doc__ = f"The {_what} of the elements up to each one along ``dim``; int64 of integers."
 

@@ -56,7 +56,7 @@ def _by_product(x1: Any, x2: Any) -> Any:
 
 
 @op("cdist(Tensor x1, Tensor x2, float p=2.0, str? compute_mode=use_mm_for_euclid_dist_if_necessary) -> Tensor",
-    expose="torch", out=False, autocast="fp32")  # fmt: skip
+    expose="torch", out=False)  # fmt: skip
 def cdist(x1: Any, x2: Any, p: float, compute_mode: str | None) -> Any:
     """``(..., P, M), (..., R, M) -> (..., P, R)``: the p-norm of every difference of rows (``torch.cdist``)."""
     mode = compute_mode or _MODES[0]
@@ -81,7 +81,7 @@ def cdist(x1: Any, x2: Any, p: float, compute_mode: str | None) -> Any:
     return _norm_of(x1[..., :, None, :] - x2[..., None, :, :], p)
 
 
-@op("pdist(Tensor self, float p=2.0) -> Tensor", expose="torch nn.functional", out=False, autocast="fp32")
+@op("pdist(Tensor self, float p=2.0) -> Tensor", expose="torch nn.functional", out=False)
 def pdist(self: Any, p: float) -> Any:
     """The p-norms of ``self[i] - self[j]`` for ``i < j``, row after row, in one vector."""
     if self.ndim != 2:

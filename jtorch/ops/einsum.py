@@ -181,12 +181,12 @@ def _einsum(equation: str, operands: list) -> Any:
     return (_sum if uniform else _stepwise)(list(terms_), output, list(arrays))
 
 
-def _declare(name: str, autocast: str | None) -> OpDef:
+def _declare(name: str) -> OpDef:
     schema = f"{name}(str equation, Tensor[] operands) -> Tensor"
-    return op(schema, expose="", autocast=autocast, grad_name="ViewBackward0")(_einsum)
+    return op(schema, expose="", grad_name="ViewBackward0")(_einsum)
 
 
-einsum_contracting, einsum_plain = _declare("_einsum_contracting", "lower"), _declare("_einsum_plain", None)
+einsum_contracting, einsum_plain = _declare("_einsum_contracting"), _declare("_einsum_plain")
 
 
 # -- tensordot
@@ -195,7 +195,6 @@ einsum_contracting, einsum_plain = _declare("_einsum_contracting", "lower"), _de
 @op(
     "_tensordot(Tensor self, Tensor other, int[] dims_self, int[] dims_other) -> Tensor",
     expose="",
-    autocast="lower",
     grad_name="ViewBackward0",
 )
 def tensordot(self, other, dims_self, dims_other):

@@ -133,7 +133,7 @@ def _declare(name: str, n: int | None, backward: int) -> None:
         "0 (zeros), 1 (the border) or 2 (the reflection). RuntimeError where shapes or dtypes do not fit together."
     )
     args = "Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners"
-    op(f"{name}({args}) -> Tensor", expose="torch", out=False, autocast="promote", saves="input grid",
+    op(f"{name}({args}) -> Tensor", expose="torch", out=False, saves="input grid",
        grad_name=f"GridSampler{backward}DBackward0")(sampler)  # fmt: skip
 
 

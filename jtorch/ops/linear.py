@@ -60,7 +60,6 @@ LINEAR = {
         f"linear{kind and '.'}{kind}(Tensor self, Tensor weight, Tensor? bias=None) -> Tensor",
         expose="" if kind else "_nn",
         out=False,
-        autocast="lower",
         saves="self weight",
         grad_name=grad_name,
     )(_linear)
@@ -111,7 +110,6 @@ BILINEAR = {
         f"bilinear{kind and '.'}{kind}(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor",
         expose="",
         out=False,
-        autocast="promote",
         saves="input1 input2 weight",
         grad_name=grad_name,
     )(_bilinear)

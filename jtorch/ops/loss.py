@@ -50,7 +50,7 @@ def _pairwise(schema: str, kernel: str, fn: Callable, doc: str, *, own_dtype: bo
         return reduced(made, reduction).astype(self.dtype if own_dtype else common)
 
     loss.__doc__ = doc
-    return op(schema, **{"expose": "_nn", "saves": "self target", "autocast": "fp32", **fields})(loss)
+    return op(schema, **{"expose": "_nn", "saves": "self target", **fields})(loss)
 
 
 def _smooth_l1(x: Any, y: Any, beta: float) -> Any:
@@ -91,7 +91,7 @@ huber_loss = _pairwise(
 )
 
 
-@op("soft_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor", expose="_nn", autocast="fp32",
+@op("soft_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor", expose="_nn",
     saves="self target")  # fmt: skip
 def soft_margin_loss(self, target, reduction=1):
     """``log(1 + exp(-target * self))``, in the dtype of ``self``."""
@@ -143,7 +143,7 @@ def binary_cross_entropy(self, target, weight=None, reduction=1):
 
 
 @op("binary_cross_entropy_with_logits(Tensor self, Tensor target, Tensor? weight=None, Tensor? pos_weight=None, "
-    "int reduction=1) -> Tensor", expose="torch", out=False, autocast="fp32",
+    "int reduction=1) -> Tensor", expose="torch", out=False,
     saves="self target weight pos_weight")  # fmt: skip
 def binary_cross_entropy_with_logits(self, target, weight=None, pos_weight=None, reduction=1):
     """``binary_cross_entropy`` of ``sigmoid(self)``, the term of ``target`` times ``pos_weight``."""
@@ -240,7 +240,6 @@ def _nll(self: Any, target: Any, weight: Any = None, reduction: int = 1, ignore_
 _NLL = "(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100) -> Tensor"
 _FIELDS: dict[str, Any] = {
     "expose": "_nn",
-    "autocast": "fp32",
     "saves": "self target weight",
     "check": _target_checks,
 }
@@ -266,7 +265,7 @@ def _margin_target_checks(self: Any, target: Any, *_: Any) -> Check:
 
 
 @op("multi_margin_loss(Tensor self, Tensor target, Scalar p=1, Scalar margin=1, Tensor? weight=None, int reduction=1)"
-    " -> Tensor", expose="_nn", static=("p", "margin"), autocast="fp32", saves="self target weight",
+    " -> Tensor", expose="_nn", static=("p", "margin"), saves="self target weight",
     check=_margin_target_checks)  # fmt: skip
 def multi_margin_loss(self, target, p=1, margin=1, weight=None, reduction=1):
     """The mean over classes i other than y of ``max(0, margin - x[y] + x[i]) ** p * weight[y]``: (N, C), (N,)."""
@@ -302,7 +301,7 @@ def _label_checks(self: Any, target: Any, *_: Any) -> Check:
     return [(bad, RuntimeError, "argument #2 'target' is out of range")]
 
 
-@op("multilabel_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor", expose="_nn", autocast="fp32",
+@op("multilabel_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor", expose="_nn",
     saves="self target", check=_label_checks)  # fmt: skip
 def multilabel_margin_loss(self, target, reduction=1):
     """The sum over labels y (up to a -1) and other classes i of ``max(0, 1 - x[y] + x[i]) / C``: (N, C) and (N, C)."""

@@ -148,7 +148,7 @@ def _matmul_host(self: Any, other: Any) -> Any:
     return _host_product(self, other)
 
 
-@op("matmul(Tensor self, Tensor other) -> Tensor", expose="torch Tensor linalg", host=_matmul_host, autocast="lower",
+@op("matmul(Tensor self, Tensor other) -> Tensor", expose="torch Tensor linalg", host=_matmul_host,
     saves="self other", grad_name="MmBackward0")  # fmt: skip
 def matmul(self: Any, other: Any) -> Any:
     """Product of vectors, matrices, or batches of matrices that broadcast (``torch.matmul``)."""
@@ -161,21 +161,21 @@ def _mm_host(self: Any, mat2: Any) -> Any:
     return _host_product(self, mat2)
 
 
-@op("mm(Tensor self, Tensor mat2) -> Tensor", host=_mm_host, autocast="lower", saves="self mat2")
+@op("mm(Tensor self, Tensor mat2) -> Tensor", host=_mm_host, saves="self mat2")
 def mm(self: Any, mat2: Any) -> Any:
     """``(n, m) @ (m, p)``."""
     _check_mm(self.shape, mat2.shape, self.dtype, mat2.dtype)
     return product(self, mat2)
 
 
-@op("bmm(Tensor self, Tensor mat2) -> Tensor", autocast="lower", saves="self mat2")
+@op("bmm(Tensor self, Tensor mat2) -> Tensor", saves="self mat2")
 def bmm(self: Any, mat2: Any) -> Any:
     """``(b, n, m) @ (b, m, p)``."""
     _check_bmm(self.shape, mat2.shape, self.dtype, mat2.dtype)
     return product(self, mat2)
 
 
-@op("mv(Tensor self, Tensor vec) -> Tensor", autocast="lower", saves="self vec")
+@op("mv(Tensor self, Tensor vec) -> Tensor", saves="self vec")
 def mv(self: Any, vec: Any) -> Any:
     """``(n, m) @ (m,)``."""
     rows = self.shape[:1] if self.ndim else ()
@@ -188,21 +188,21 @@ def _dot_host(self: Any, tensor: Any) -> Any:
     return _host_product(self, tensor)
 
 
-@op("dot(Tensor self, Tensor tensor) -> Tensor", host=_dot_host, autocast="lower", saves="self tensor")
+@op("dot(Tensor self, Tensor tensor) -> Tensor", host=_dot_host, saves="self tensor")
 def dot(self: Any, tensor: Any) -> Any:
     """Sum of the products of two vectors, without conjugation."""
     _check_dot(self, tensor)
     return product(self, tensor)
 
 
-@op("vdot(Tensor self, Tensor other) -> Tensor", autocast="lower", saves="self other")
+@op("vdot(Tensor self, Tensor other) -> Tensor", saves="self other")
 def vdot(self: Any, other: Any) -> Any:
     """``dot`` with the first vector conjugated."""
     _check_dot(self, other)
     return product(self.conj(), other)
 
 
-@op("linalg_vecdot(Tensor x, Tensor y, *, int dim=-1) -> Tensor", expose="linalg:vecdot", autocast="lower")
+@op("linalg_vecdot(Tensor x, Tensor y, *, int dim=-1) -> Tensor", expose="linalg:vecdot")
 def linalg_vecdot(x: Any, y: Any, *, dim: int) -> Any:
     """``sum(conj(x) * y)`` along ``dim``, with broadcasting."""
     if x.dtype != y.dtype:
@@ -222,7 +222,7 @@ def linalg_vecdot(x: Any, y: Any, *, dim: int) -> Any:
     return jnp.vecdot(x, y, axis=axis, precision=config.matmul_precision)
 
 
-@op("inner(Tensor self, Tensor other) -> Tensor", autocast="lower", saves="self other")
+@op("inner(Tensor self, Tensor other) -> Tensor", saves="self other")
 def inner(self: Any, other: Any) -> Any:
     """Contraction of the last dimensions; a product where one side is 0-d."""
     if self.ndim == 0 or other.ndim == 0:
@@ -300,7 +300,7 @@ def _check_addmm(self: Any, mat1: Any, mat2: Any) -> None:
 
 
 @op("addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", inplace=True,
-    autocast="lower", saves="mat1 mat2")  # fmt: skip
+    saves="mat1 mat2")  # fmt: skip
 def addmm(self: Any, mat1: Any, mat2: Any, *, beta: Any, alpha: Any) -> Any:
     """``beta * self + alpha * mat1 @ mat2``; a zero ``beta`` ignores ``self``, NaN included."""
     _check_addmm(self, mat1, mat2)
@@ -308,7 +308,7 @@ def addmm(self: Any, mat1: Any, mat2: Any, *, beta: Any, alpha: Any) -> Any:
 
 
 @op("addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor", inplace=True,
-    autocast="lower", saves="mat vec")  # fmt: skip
+    saves="mat vec")  # fmt: skip
 def addmv(self: Any, mat: Any, vec: Any, *, beta: Any, alpha: Any) -> Any:
     """``beta * self + alpha * mat @ vec``."""
     _check_mv(self.shape, mat.shape, vec.shape, (self.dtype, mat.dtype, vec.dtype))
@@ -316,7 +316,7 @@ def addmv(self: Any, mat: Any, vec: Any, *, beta: Any, alpha: Any) -> Any:
 
 
 @op("baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", inplace=True,
-    autocast="lower", saves="batch1 batch2")  # fmt: skip
+    saves="batch1 batch2")  # fmt: skip
 def baddbmm(self: Any, batch1: Any, batch2: Any, *, beta: Any, alpha: Any) -> Any:
     """``beta * self + alpha * bmm(batch1, batch2)``."""
     if not self.dtype == batch1.dtype == batch2.dtype:
@@ -330,7 +330,7 @@ def baddbmm(self: Any, batch1: Any, batch2: Any, *, beta: Any, alpha: Any) -> An
 
 
 @op("addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", inplace=True,
-    autocast="lower", saves="batch1 batch2")  # fmt: skip
+    saves="batch1 batch2")  # fmt: skip
 def addbmm(self: Any, batch1: Any, batch2: Any, *, beta: Any, alpha: Any) -> Any:
     """``beta * self + alpha * bmm(batch1, batch2).sum(0)``."""
     for x, name in ((batch1, "batch1"), (batch2, "batch2")):
@@ -352,7 +352,7 @@ def addbmm(self: Any, batch1: Any, batch2: Any, *, beta: Any, alpha: Any) -> Any
 
 
 @op("addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", promote="common",
-    inplace=True, autocast="lower")  # fmt: skip
+    inplace=True)  # fmt: skip
 def addr(self: Any, vec1: Any, vec2: Any, *, beta: Any, alpha: Any) -> Any:
     """``beta * self + alpha * outer(vec1, vec2)``; dtypes promote."""
     for x, name in ((vec1, "vec1"), (vec2, "vec2")):
@@ -388,7 +388,7 @@ def _chain(mats: Sequence[Any]) -> Any:
     return multiply(0, n - 1)
 
 
-@op("linalg_multi_dot(Tensor[] tensors) -> Tensor", expose="linalg:multi_dot", autocast="lower")
+@op("linalg_multi_dot(Tensor[] tensors) -> Tensor", expose="linalg:multi_dot")
 def linalg_multi_dot(tensors: list) -> Any:
     """Product of two or more matrices in the cheapest order; the first and the last may be vectors."""
     n = len(tensors)
@@ -433,8 +433,7 @@ def kron(self: Any, other: Any) -> Any:
     return (a & b if a.dtype == np.bool_ else a * b).reshape(shape)
 
 
-@op("linalg_cross(Tensor self, Tensor other, *, int dim=-1) -> Tensor", expose="linalg:cross", saves="self other",
-    autocast="promote")  # fmt: skip
+@op("linalg_cross(Tensor self, Tensor other, *, int dim=-1) -> Tensor", expose="linalg:cross", saves="self other")
 def linalg_cross(self: Any, other: Any, *, dim: int) -> Any:
     """Cross product of the 3-vectors along ``dim``, with broadcasting."""
     if self.ndim != other.ndim:
@@ -452,8 +451,7 @@ def linalg_cross(self: Any, other: Any, *, dim: int) -> Any:
     return jnp.stack(parts, axis)
 
 
-@op("cross(Tensor self, Tensor other, int? dim=None) -> Tensor", saves="self other", grad_name="LinalgCrossBackward0",
-    autocast="promote")  # fmt: skip
+@op("cross(Tensor self, Tensor other, int? dim=None) -> Tensor", saves="self other", grad_name="LinalgCrossBackward0")
 def cross(self: Any, other: Any, dim: int | None) -> Any:
     """``linalg.cross`` along ``dim``, which is by default the first dimension of size 3."""
     if dim is None:

@@ -163,7 +163,7 @@ def _check_shape(x: Any, shape: Sequence[int], comma: str = ", ", **params: Any)
 _LAYER_NORM = "(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, float eps)"
 
 
-@op(f"_native_layer_norm{_LAYER_NORM} -> (Tensor, Tensor, Tensor)", expose="", autocast="fp32",
+@op(f"_native_layer_norm{_LAYER_NORM} -> (Tensor, Tensor, Tensor)", expose="",
     saves="input weight bias")  # fmt: skip
 def native_layer_norm(input, normalized_shape, weight, bias, eps):
     """``input`` normalized over its last dimensions; also their means and 1 / deviations (with size 1 left there)."""
@@ -178,7 +178,7 @@ def native_layer_norm(input, normalized_shape, weight, bias, eps):
     return out.astype(input.dtype), mean, rstd
 
 
-@op(f"_layer_norm{_LAYER_NORM} -> Tensor", expose="", autocast="fp32", saves="input weight bias",
+@op(f"_layer_norm{_LAYER_NORM} -> Tensor", expose="", saves="input weight bias",
     grad_name="NativeLayerNormBackward0")  # fmt: skip
 def layer_norm(input, normalized_shape, weight, bias, eps):
     """The first result of ``_native_layer_norm``."""
@@ -266,7 +266,7 @@ def _check_group_norm(x: Any, groups: int, weight: Any, bias: Any) -> None:
 
 
 @op("_group_norm(Tensor input, int num_groups, Tensor? weight, Tensor? bias, float eps) -> Tensor", expose="",
-    autocast="fp32", saves="input weight", grad_name="NativeGroupNormBackward0")  # fmt: skip
+    saves="input weight", grad_name="NativeGroupNormBackward0")  # fmt: skip
 def group_norm(input, num_groups, weight, bias, eps):
     """(N, C, *) normalized over each of ``num_groups`` groups of channels and *."""
     _check_group_norm(input, num_groups, weight, bias)

@@ -97,7 +97,6 @@ def _check_identity(x: Any, p: float, dim: Any, axes: tuple[int, ...]) -> None:
     expose="linalg:vector_norm",
     static=("ord",),
     saves="self result",
-    autocast="fp32",
 )
 def vector_norm(self, ord=2, dim=None, keepdim=False, *, dtype=None):
     """The ``ord``-norm of vectors along ``dim``, or of all elements as one vector. Where a norm is 0 its gradient is 0.
@@ -115,7 +114,6 @@ def vector_norm(self, ord=2, dim=None, keepdim=False, *, dtype=None):
     out=False,
     static=("p",),
     saves="self other",
-    autocast="fp32",
 )
 def dist(self, other, p=2):
     """The ``p``-norm of ``self - other``, of all elements as one vector."""
@@ -133,7 +131,6 @@ def dist(self, other, p=2):
     inplace=True,
     static=("p", "maxnorm"),
     saves="self",
-    autocast="fp32",
 )
 def renorm(self, p, dim, maxnorm):
     """Every slice along ``dim`` whose ``p``-norm passes ``maxnorm`` scaled down to it."""

@@ -126,12 +126,11 @@ def _prod(self: Any, dim: Dims = None, keepdim: bool = False, *, dtype: Any = No
     return promotion.cast(xp.prod(x, axes, dtype=x.dtype, keepdims=keepdim), kind)
 
 
-op("prod(Tensor self, *, ScalarType? dtype=None) -> Tensor", host=_prod, saves="self result", autocast="fp32")(_prod)
+op("prod(Tensor self, *, ScalarType? dtype=None) -> Tensor", host=_prod, saves="self result")(_prod)
 op(
     "prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
     host=_prod,
     saves="self result",
-    autocast="fp32",
     grad_name="ProdBackward1",
 )(_prod)
 

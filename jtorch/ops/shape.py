@@ -59,7 +59,6 @@ def _concatenated(tensors: Sequence[Any], dim: int) -> Any:
     promote="common",
     expose="torch",
     aliases="concat concatenate",
-    autocast="promote",
 )
 def cat(tensors, dim):
     """Tensors joined along a dimension (torch.cat). Raises RuntimeError where other sizes differ."""
@@ -68,7 +67,7 @@ def cat(tensors, dim):
     return _concatenated(tensors, dim)
 
 
-@shape_op("stack(Tensor[] tensors, int dim=0) -> Tensor", promote="common", expose="torch", autocast="promote")
+@shape_op("stack(Tensor[] tensors, int dim=0) -> Tensor", promote="common", expose="torch")
 def stack(tensors, dim):
     """Tensors of equal shape joined along a new dimension (torch.stack)."""
     _some("stack", tensors)

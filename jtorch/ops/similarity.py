@@ -16,7 +16,7 @@ from jtorch.ops.table import op
 
 
 @op("pairwise_distance(Tensor x1, Tensor x2, float p=2.0, float eps=1e-06, bool keepdim=False) -> Tensor",
-    promote="float", expose="torch nn.functional", out=False, saves="x1 x2", autocast="fp32",
+    promote="float", expose="torch nn.functional", out=False, saves="x1 x2",
     grad_name="NormBackward1")  # fmt: skip
 def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
     """The ``p``-norm of ``x1 - x2 + eps`` along the last dimension.
@@ -28,7 +28,7 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
 
 
 @op("cosine_similarity(Tensor x1, Tensor x2, int dim=1, float eps=1e-08) -> Tensor", expose="torch nn.functional",
-    out=False, saves="x1 x2", autocast="fp32", grad_name="SumBackward1")  # fmt: skip
+    out=False, saves="x1 x2", grad_name="SumBackward1")  # fmt: skip
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     """The product of ``x1`` and ``x2`` along ``dim``, each over its norm there, which counts as at least ``eps``.
 

@@ -34,6 +34,7 @@ import numpy as np
 from jtorch.engine import config
 from jtorch.engine.op import T, arrays_in, fill
 from jtorch.ops import promotion
+from jtorch.ops.autocast import CLASSES
 from jtorch.ops.scalars import wrapped
 from jtorch.ops.schema import Schema, parse
 
@@ -58,11 +59,12 @@ class OpDef:
         self.check: Callable | None = fields["check"]
         self.dynamic: bool = fields["dynamic"]
         self.differentiable: bool = fields["differentiable"]
+        self.still = tuple(i for i, name in enumerate(schema.returns) if name in fields["still"].split())
         self.saves: tuple[str, ...] = fields["saves"]
         self.factors = self.saves in (("self", "other"), ("self", "mat2"), ("self", "vec2"), ("self", "weight"))
         self.static: tuple[str, ...] = fields["static"]
         self.varargs: str | None = fields["varargs"]
-        self.autocast: str | None = fields["autocast"]
+        self.autocast = CLASSES.get(self.name.split(".")[0])
         self.grad_name: str = fields["grad_name"] or _camel(self.name.split(".")[0]) + "Backward0"
         self.aliases: tuple[str, ...] = ()
         self.runtime_numbers = not self.static and any(p.kind in ("Scalar", "Tensor") for p in schema.params)
@@ -219,10 +221,10 @@ def op(
     check: Callable | None = None,
     dynamic: bool = False,
     differentiable: bool = True,
+    still: str = "",
     saves: str = "",
     static: Iterable[str] = (),
     varargs: str | None = None,
-    autocast: str | None = None,
     grad_name: str | None = None,
     aliases: str = "",
 ) -> Callable[[Callable], OpDef]:
@@ -250,12 +252,12 @@ def op(
         arrays, and
             is run at a synchronisation; it is never traced or differentiated.
         differentiable: False where torch gives no gradient (comparisons, argmax).
+        still: names of the floating results, of several, that have no gradient.
         saves: names of arguments and results, and ``result`` for the first, that torch saves for backward: writing to them in place makes
             backward raise. Two factors and nothing else: each is saved only where the other one wants a gradient;
             ``"self other always"`` are no factors.
         static: names of ``Scalar`` arguments that must be Python numbers.
         varargs: the ``int[]`` argument that may be spread out, as in ``x.view(2, 3)``.
-        autocast: ``"lower"`` (runs in the autocast dtype), ``"fp32"``, or ``"promote"`` (widest input).
         grad_name: what ``grad_fn`` calls itself, where it is not CamelCase of the name with ``Backward0``.
         aliases: other names in the same namespaces (``"multiply"`` for ``mul``).
     """
@@ -276,10 +278,10 @@ def op(
             check=check,
             dynamic=dynamic,
             differentiable=differentiable,
+            still=still,
             saves=tuple(saves.split()),
             static=tuple(static),
             varargs=varargs,
-            autocast=autocast,
             grad_name=grad_name,
         )
         definition.aliases = tuple(aliases.split())

@@ -223,7 +223,7 @@ def generate(
     text, env = _signature(op, order, rename, out)
     name = op.schema.name.split(".")[0]
     env.update(
-        _op=op, T=T, Tensor=Tensor, _run=call.run, _run_view=call.run_view, _tensor=tensor_arg,
+        _op=op, T=T, Tensor=Tensor, _run=call.run, _run_view=call.run_view, _uncast=call.uncast, _tensor=tensor_arg,
         _strict=strict_tensor_arg,
         _tensors=tensors_arg, _out=call.write_out, _alias=_numpy_aliases, _spread=_spread, _mismatch=Mismatch,
     )  # fmt: skip
@@ -305,8 +305,8 @@ def generate(
         first = _safe(rename.get(params[0].name, params[0].name))
         body.append(f"return _run_view(_op, {spec}, {first})")
     elif out:
-        body.append(f"made = _run(_op, {spec}, {args})")
-        body.append(f"return made if out is None else _out(out, made, {name!r}, {args})")
+        body.append(f"if out is None: return _run(_op, {spec}, {args})")
+        body.append(f"return _out(out, _uncast(_run, _op, {spec}, {args}), {name!r}, {args})")
     else:
         body.append(f"return _run(_op, {spec}, {args})")
     source = f"def {_safe(name)}({text}):\n    " + "\n    ".join(body) + "\n"
@@ -372,10 +372,14 @@ def _overloaded(name: str, ops: list[OpDef], function: bool, out: bool) -> Calla
             except TypeError as error:
                 first = first or error
                 continue
+            if target is not None and not op.out:
+                break
             if op.view:
                 made = call.run_view(op, spec, args[0] if args else kwargs["input"])
+            elif target is None:
+                return call.run(op, spec, values)
             else:
-                made = call.run(op, spec, values)
+                made = call.uncast(call.run, op, spec, values)
             return made if target is None else call.write_out(target, made, name, values)
         if len(ops) == 1 and first is not None:
             raise first
@@ -398,7 +402,7 @@ def inplace(name: str, plain: Callable, keeps_dtype: bool) -> Callable:
         call.check_inplace(self)
         if self._alias is not None:
             overlap.check(self, (*args, *kwargs.values()) if kwargs else args, name)
-        return call.write_result(self, plain(self, *args, **kwargs), name)
+        return call.write_result(self, call.uncast(plain, self, *args, **kwargs), name)
 
     return apply
 
@@ -420,7 +424,7 @@ def namespace(space: str) -> Namespace:
             continue
         for target in dict.fromkeys(n or base for _, n in shown):
             members = [op for op, n in shown if (n or base) == target]
-            with_out = function and space != "nn.functional" and all(op.out for op in members)
+            with_out = function and any(op.out for op in members)
             if len(members) == 1:
                 made = generate(members[0], function=function, out=with_out and not members[0].view)
             else:

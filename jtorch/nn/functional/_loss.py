@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jtorch
+from jtorch.amp.autocast_mode import is_autocast_enabled
 from jtorch.composite import loss as _composite
 from jtorch.nn import _reduction as _Reduction
 from jtorch.nn.functional._kernels import nn
@@ -164,7 +165,7 @@ def binary_cross_entropy(
 ) -> Any:
     """``-(target * log(input) + (1 - target) * log(1 - input))``."""
     number = _number(size_average, reduce, reduction)
-    if _composite.autocasts(input):
+    if is_autocast_enabled("cuda") and input.is_cuda:
         raise RuntimeError(
             "torch.nn.functional.binary_cross_entropy and torch.nn.BCELoss are unsafe to autocast.\n"
             "Use torch.nn.functional.binary_cross_entropy_with_logits or torch.nn.BCEWithLogitsLoss, which are safe to "

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import jtorch
+from jtorch.amp.autocast_mode import is_any_autocast_enabled
 from jtorch.nn import init
 from jtorch.nn.modules.module import Module
 from jtorch.nn.parameter import Parameter
@@ -154,7 +155,7 @@ class RNNBase(Module):
     def check_input(self, input: Any, batch_sizes: Any) -> None:
         """Raise unless ``input`` has the weights' dtype and the right shape."""
         weight = self._flat_weights[0]
-        if input.dtype != weight.dtype and not jtorch.is_autocast_enabled():
+        if input.dtype != weight.dtype and not is_any_autocast_enabled():
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). Convert input: "
                 f"input.to({weight.dtype}), or convert model: model.to({input.dtype})"
