@@ -38,7 +38,8 @@ def _along(f: Any, dim: int, spacing: Any, edge_order: int) -> Any:
         points: Any = spacing
         step = points.diff().reshape([-1 if d == dim else 1 for d in range(f.ndim)])
     else:
-        step = jtorch.full((1,) * f.ndim, spacing, device=f.device).expand(
+        dtype = f.dtype if f.is_floating_point() else None
+        step = jtorch.full((1,) * f.ndim, spacing, dtype=dtype, device=f.device).expand(
             [count - 1 if d == dim else 1 for d in range(f.ndim)]
         )
     slope = f.diff(dim=dim) / step

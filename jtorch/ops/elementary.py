@@ -15,7 +15,7 @@ from jax import lax
 
 from jtorch.ops.derivatives import with_partials
 from jtorch.ops.errors import FLOATS, NUMBERS, NUMERIC, REAL, only, unsupported
-from jtorch.ops.precision import wide
+from jtorch.ops.precision import wide, widened
 from jtorch.ops.promotion import BOOL, COMPLEX, FLOAT, INT, category
 from jtorch.ops.table import OpDef, op
 
@@ -184,6 +184,7 @@ def _inverse(x: Any) -> Any:
 
 
 @with_partials(lambda result, x: jnp.where(x == 0, 0, (lax.cos(math.pi * x) - result) / jnp.where(x == 0, 1, x)))
+@widened
 def _sinc(x: Any) -> Any:
     return jnp.sinc(x)
 
