@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -166,8 +167,8 @@ class profile:
         self.on_trace_ready = on_trace_ready
         self.step_num = 0
         self.current_action = ProfilerAction.NONE
-        self._folder: Any = None
-        self._tracing = False
+        self._folder: str | None = None  # where JAX is writing
+        self._trace: bytes | None = None  # the last trace, compressed JSON
 
     def __enter__(self) -> "profile":
         self.start()
@@ -189,17 +190,16 @@ class profile:
 
     def stop(self) -> None:
         """End, with the trace of what is active."""
-        if self._tracing:
+        if self._folder is not None:
             self._finish()
         self.current_action = ProfilerAction.NONE
 
     def _go_on(self, action: ProfilerAction) -> None:
         self.current_action = action
-        if action in _TRACING and not self._tracing:
+        if action in _TRACING and self._folder is None:
             flush.flush_all("profiler")
-            self._folder = tempfile.TemporaryDirectory(prefix="jtorch-profile-")
-            jax.profiler.start_trace(self._folder.name)
-            self._tracing = True
+            self._folder = tempfile.mkdtemp(prefix="jtorch-profile-")
+            jax.profiler.start_trace(self._folder)
 
     def _finish(self) -> None:
         flush.flush_all("profiler")
@@ -207,25 +207,26 @@ class profile:
             if not array.is_deleted():
                 array.block_until_ready()
         jax.profiler.stop_trace()
-        self._tracing = False
+        (written,) = glob.glob(f"{self._folder}/**/*.trace.json.gz", recursive=True)
+        self._trace = Path(written).read_bytes()
+        shutil.rmtree(self._folder)  # type: ignore[arg-type]
+        self._folder = None
         if self.on_trace_ready is not None:
             self.on_trace_ready(self)
 
-    def _file(self) -> str:
-        found = [] if self._folder is None else glob.glob(f"{self._folder.name}/**/*.trace.json.gz", recursive=True)
-        if not found or self._tracing:
+    def _json(self) -> bytes:
+        if self._trace is None:
             raise AssertionError("Profiler must be stopped after an active step before its trace is asked for")
-        return max(found)
+        return gzip.decompress(self._trace)
 
     def export_chrome_trace(self, path: str) -> None:
         """Write the last trace as JSON, compressed where ``path`` ends in ``.gz``."""
-        with gzip.open(self._file()) as source, (gzip.open if str(path).endswith(".gz") else open)(path, "wb") as to:
-            shutil.copyfileobj(source, to)  # type: ignore[arg-type, misc]
+        text = self._json()
+        Path(path).write_bytes(gzip.compress(text) if str(path).endswith(".gz") else text)
 
     def events(self) -> list[dict[str, Any]]:
         """The events of the last trace: dictionaries with ``name``, ``ts`` and ``dur`` (microseconds)."""
-        with gzip.open(self._file()) as file:
-            found = json.load(file)["traceEvents"]
+        found = json.loads(self._json())["traceEvents"]
         names = {e["pid"]: e["args"]["name"] for e in found if e.get("name") == "process_name"}
         spans = [e for e in found if e.get("ph") == "X" and not e["name"].startswith("$")]  # $: lines of Python
         return [{**e, "process": names.get(e["pid"], "")} for e in spans]
