@@ -73,12 +73,12 @@ def uniform(m: Mt19937, n: int, dtype: np.dtype, low: float = 0.0, high: float =
 
 
 def normal(m: Mt19937, n: int, dtype: np.dtype, mean: float = 0.0, std: float = 1.0) -> np.ndarray:
-    """Normal, by Box and Muller; complex numbers share the variance between their parts.
+    """Normal, by Box and Muller; the parts of a complex number share the variance, and each has the mean.
 
     What is left after blocks of 16 is the end of one more block, drawn anew.
     """
     if dtype.kind == "c":
-        return (normal(m, 2 * n, _part(dtype), 0.0, std / math.sqrt(2)).view(dtype) + mean).astype(dtype)
+        return normal(m, 2 * n, _part(dtype), mean, std / math.sqrt(2)).view(dtype)
     if n < 16:
         return normal_scattered(m, n, dtype, mean, std)
     blocks = _wide_blocks if dtype == _f64 else normal_blocks
