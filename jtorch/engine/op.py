@@ -6,7 +6,7 @@ True are equal as keys; ``(RUNTIME, float)`` for a number that comes as a runtim
 for itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, Protocol
 
 
@@ -72,7 +72,8 @@ class EngineOp(Protocol):
     one. ``saved(spec, wants)`` gives the positions of the inputs that torch keeps for backward, -1 for the result.
     ``infer(spec, inputs)`` gives the results' shapes without evaluating, where that is cheap to know, else it is None.
     ``runtime_numbers`` allows numbers in a spec to become runtime inputs. ``forced`` makes the result require a
-    gradient although no input does: the caller then says where it stands.
+    gradient although no input does: the caller then says where it stands. ``still`` has the positions of floating
+    results that have no gradient.
     """
 
     name: str
@@ -84,6 +85,7 @@ class EngineOp(Protocol):
     infer: Callable | None
     check: Callable | None
     forced: bool
+    still: Container[int]
 
     def bind(self, spec: tuple) -> Callable[..., Any]: ...
 
@@ -96,6 +98,7 @@ class Primitive:
     differentiable = True
     no_derivative: Exception | None = None
     runtime_numbers = False
+    still: Container[int] = ()
     check: Callable | None = None
 
     def __init__(

@@ -196,7 +196,7 @@ def _extend(
     wanted = bool(wants) and st.grad and op.differentiable
     if wanted:
         _check_saved(op, spec, inputs, wants)
-    grads = tuple((wanted or op.forced) and a.inexact for a in avals)
+    grads = tuple((wanted or op.forced) and a.inexact and i not in op.still for i, a in enumerate(avals))
     if not any(grads) and (inputs[0].requires_grad is None if getattr(op, "view", False) else st.inference):
         grads = (None,) * len(avals)  # type: ignore[assignment]
     base = len(tr.values)
@@ -298,9 +298,9 @@ def _abstract(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...]) 
     results = infer(op, spec, op.bind(spec), inputs)
     wanted = st.grad and op.differentiable and any(v.requires_grad for v in inputs)
     out = []
-    for s in results:
+    for i, s in enumerate(results):
         a = aval(tuple(s.shape), s.dtype, "meta")
-        out.append(Value(None, a, None, -1, wanted and a.inexact))
+        out.append(Value(None, a, None, -1, wanted and a.inexact and i not in op.still))
     if wanted:
         autograd.attach(op, spec, inputs, out)
     return out[0] if len(out) == 1 and not op.multi else out
@@ -320,8 +320,8 @@ def direct(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...]) -> 
         for v in out:
             v.array = jax.lax.stop_gradient(v.array)
     elif op.differentiable and any(v.requires_grad for v in inputs):
-        for v in out:
-            v.requires_grad = v.aval.inexact
+        for i, v in enumerate(out):
+            v.requires_grad = v.aval.inexact and i not in op.still
         autograd.attach(op, spec, inputs, out)
     return out if several else out[0]
 

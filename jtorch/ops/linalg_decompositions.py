@@ -195,7 +195,7 @@ def _permutation_matrix(rows: Any, dtype: Any) -> Any:
     return (jnp.arange(rows.shape[-1])[:, None] == rows[..., None, :]).astype(dtype)
 
 
-@op("linalg_lu(Tensor A, *, bool pivot=True) -> (Tensor P, Tensor L, Tensor U)", expose="linalg:lu")
+@op("linalg_lu(Tensor A, *, bool pivot=True) -> (Tensor P, Tensor L, Tensor U)", expose="linalg:lu", still="P")
 def linalg_lu(A: Any, *, pivot: bool) -> tuple:
     """``A = P L U``."""
     _need_lu(A, "linalg.lu", pivot)
@@ -213,7 +213,7 @@ def _pivot_range(LU_data: Any, LU_pivots: Any, unpack_data: bool, unpack_pivots:
 
 
 @op("lu_unpack(Tensor LU_data, Tensor LU_pivots, bool unpack_data=True, bool unpack_pivots=True)"
-    " -> (Tensor P, Tensor L, Tensor U)", expose="torch", check=_pivot_range)  # fmt: skip
+    " -> (Tensor P, Tensor L, Tensor U)", expose="torch", still="P", check=_pivot_range)  # fmt: skip
 def lu_unpack(LU_data: Any, LU_pivots: Any, unpack_data: bool, unpack_pivots: bool) -> tuple:
     """``P, L, U`` from the results of ``lu_factor``; what is not unpacked comes back empty."""
     if LU_data.ndim < 2:
