@@ -141,6 +141,8 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         extra = target.ndim - mask.ndim
         if extra:
             mask = mask.reshape(*mask.shape, *[1] * extra)  # type: ignore[attr-defined]
+        if isinstance(value, Tensor) and value.ndim:
+            value = value.reshape(())  # type: ignore[attr-defined]
         target.masked_fill_(mask, value)  # type: ignore[attr-defined]
         return
     call.check_inplace(target)
@@ -160,21 +162,24 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
                 f"{target.device} and {new.device}!"
             )
         new = new.to(target.device)  # type: ignore[attr-defined]
+    shape = without_leading_ones(new.shape, 0)
+    if len(shape) != new.ndim:
+        new = new.reshape(shape)  # type: ignore[attr-defined]
     entry, values = index_values(target, advanced)
     made = call.run(ops.index_put, (T, entry, T, False), (target._value, *values, new._value))
     target._write(made._value)
 
 
 def _fills(target: Tensor, advanced: list, value: Any) -> bool:
-    """Whether one number goes where a mask is true: that needs no look at the mask."""
+    """Whether one number goes where a mask is true: that needs no look at the mask (and torch takes no byte masks)."""
     if len(advanced) != 1 or advanced[0] is None or not len(advanced[0].shape):
         return False
     mask = advanced[0]
     kind = mask._v.aval.dtype if isinstance(mask, Tensor) else mask.dtype
-    if kind != np.bool_ or (isinstance(mask, Tensor) and mask._v.aval.device != target._v.aval.device):
+    if kind not in (np.bool_, np.uint8) or (isinstance(mask, Tensor) and mask._v.aval.device != target._v.aval.device):
         return False
     if isinstance(value, Tensor):
-        return not value.ndim and value._v.aval.device in (target._v.aval.device, "cpu")
+        return value.numel() == 1 and value._v.aval.device in (target._v.aval.device, "cpu")
     return isinstance(value, NUMBERS)
 
 

@@ -145,6 +145,7 @@ class _Parser:
         if used > self.ndim:
             if not self.ndim and len(items) == 1:
                 if isinstance(items[0], slice):
+                    _slice(0, items[0], 0)
                     raise IndexError("slice() cannot be applied to a 0-dim tensor.")
                 if isinstance(items[0], int):
                     raise IndexError(_NO_DIMENSIONS)
