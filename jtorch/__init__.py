@@ -93,6 +93,8 @@ _ELSEWHERE = {  # what is found in a submodule only when it is asked for
     "vmap": "func",
     **dict.fromkeys(
         (
+            "autocast_decrement_nesting",
+            "autocast_increment_nesting",
             "clear_autocast_cache",
             "get_autocast_cpu_dtype",
             "get_autocast_dtype",

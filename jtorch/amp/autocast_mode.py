@@ -209,8 +209,8 @@ def _kind(device_type: str) -> str:
 
 def is_autocast_enabled(device_type: str = "cuda") -> bool:
     """Whether autocast is on for a kind of device."""
-    state = _local.state.autocast
-    return state is not None and _kind(device_type) in state.dtypes
+    kind, state = _kind(device_type), _local.state.autocast
+    return state is not None and kind in state.dtypes
 
 
 def is_any_autocast_enabled() -> bool:

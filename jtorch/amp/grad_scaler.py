@@ -1,7 +1,6 @@
 """Loss scaling for float16 training, without a synchronisation: whether a gradient overflowed stays on the device."""
 
 import warnings
-from collections import defaultdict
 from typing import Any
 
 import jax.numpy as jnp
@@ -15,11 +14,12 @@ from jtorch.tensor.tensor import Tensor
 def _unscale(*arrays: Any) -> tuple:
     """(scale, grads..., statics) -> (found_inf, unscaled grads...)."""
     scale, *grads = arrays[:-1]
+    inverse = 1 / scale
     bad = jnp.zeros((), jnp.float32)
     out = []
     for g in grads:
         bad = jnp.maximum(bad, (~jnp.isfinite(g).all()).astype(jnp.float32))
-        out.append((g.astype(jnp.float32) / scale).astype(g.dtype))
+        out.append((g.astype(jnp.promote_types(g.dtype, jnp.float32)) * inverse).astype(g.dtype))
     return (bad, *out)
 
 
@@ -28,13 +28,10 @@ def _update(scale: Any, growth: Any, found: Any, statics: tuple) -> tuple:
     factor, backoff, interval = statics
     grown = growth + 1
     full = grown == interval
-    larger = jnp.where(jnp.isfinite(scale * factor), scale * factor, scale)
-    ok_scale = jnp.where(full, larger, scale)
+    larger, smaller = ((scale.astype(jnp.float64) * by).astype(jnp.float32) for by in (factor, backoff))
+    kept = jnp.where(full & jnp.isfinite(larger), larger, scale)
     bad = found > 0
-    return (
-        jnp.where(bad, scale * backoff, ok_scale).astype(jnp.float32),
-        jnp.where(bad | full, 0, grown).astype(jnp.int32),
-    )
+    return jnp.where(bad, smaller, kept), jnp.where(bad | full, 0, grown).astype(jnp.int32)
 
 
 class GradScaler:
@@ -69,7 +66,7 @@ class GradScaler:
         self._growth: Tensor | None = None
         self._init_growth = 0
         self._found: dict[int, Tensor] = {}
-        self._stage: dict[int, str] = defaultdict(lambda: "ready")
+        self._stage: dict[int, str] = {}
 
     def _start(self, device: Any) -> None:
         self._scale = jtorch.full((), self._init_scale, dtype=jtorch.float32, device=device)  # type: ignore[attr-defined]
@@ -94,7 +91,7 @@ class GradScaler:
         if not self._enabled:
             return
         self._require("unscale_")
-        stage = self._stage[id(optimizer)]
+        stage = self._stage.get(id(optimizer))
         if stage == "unscaled":
             raise RuntimeError("unscale_() has already been called on this optimizer since the last update().")
         if stage == "stepped":
@@ -102,12 +99,11 @@ class GradScaler:
         grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         if any(g.dtype is jtorch.float16 for g in grads):  # type: ignore[attr-defined]
             raise ValueError("Attempting to unscale FP16 gradients.")
-        if not grads:
-            raise AssertionError("No inf checks were recorded for this optimizer.")
-        found, *made = fused("unscale", _unscale, (), [self._scale, *grads])
-        for g, m in zip(grads, made, strict=True):
-            assign(g, m)
-        self._found[id(optimizer)] = found
+        if grads:
+            found, *made = fused("unscale", _unscale, (), [self._scale, *grads])
+            for g, m in zip(grads, made, strict=True):
+                assign(g, m)
+            self._found[id(optimizer)] = found
         self._stage[id(optimizer)] = "unscaled"
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -117,10 +113,12 @@ class GradScaler:
         if "closure" in kwargs:
             raise RuntimeError("Closure use is not currently supported if GradScaler is enabled.")
         self._require("step")
-        if self._stage[id(optimizer)] == "stepped":
+        if self._stage.get(id(optimizer)) == "stepped":
             raise RuntimeError("step() has already been called since the last update().")
-        if self._stage[id(optimizer)] == "ready":
+        if id(optimizer) not in self._stage:
             self.unscale_(optimizer)
+        if id(optimizer) not in self._found:
+            raise AssertionError("No inf checks were recorded for this optimizer.")
         self._stage[id(optimizer)] = "stepped"
         found = self._found[id(optimizer)]
         if not getattr(optimizer, "_honours_found_inf", False):  # one of the user's own: the flag is read, as in torch
@@ -137,7 +135,9 @@ class GradScaler:
             return
         self._require("update")
         if new_scale is not None:
-            value = new_scale if isinstance(new_scale, Tensor) else jtorch.full((), float(new_scale))  # type: ignore[attr-defined]
+            if isinstance(new_scale, Tensor) and (new_scale.numel() != 1 or new_scale.requires_grad):
+                raise AssertionError("new_scale should be a float or a 1-element tensor with requires_grad=False.")
+            value = new_scale.reshape(()) if isinstance(new_scale, Tensor) else new_scale
             self._scale.fill_(value)  # type: ignore[union-attr, attr-defined]
         else:
             if not self._found:
@@ -154,9 +154,8 @@ class GradScaler:
     def _require(self, name: str) -> None:
         if self._scale is None:
             raise AssertionError(
-                f"Attempted {name} but _scale is None. This may indicate your script did not use scaler.scale(loss or "
-                "outputs) "
-                "earlier in the iteration."
+                f"Attempted {name} but _scale is None.  This may indicate your script did not use scaler.scale(loss or "
+                "outputs) earlier in the iteration."
             )
 
     def get_scale(self) -> float:

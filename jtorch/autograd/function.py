@@ -91,7 +91,7 @@ class FunctionNode(engine.GradNode):
     def __init__(self, ctx: Any, cls: type, args: tuple, needs: tuple[bool, ...]) -> None:
         self.wanted = [i for i, need in enumerate(needs) if need]  # which arguments the edges belong to
         super().__init__([engine.edge_of(args[i]._value) for i in self.wanted], (), engine.order())
-        self.shapes = [tuple(args[i].shape) for i in self.wanted]
+        self.like = [(tuple(args[i].shape), args[i].dtype) for i in self.wanted]
         self.kinds = [isinstance(a, Tensor) for a in args]
         self.ctx = ctx
         self.cls = cls
@@ -114,8 +114,8 @@ class FunctionNode(engine.GradNode):
                 grads.append(None)
         made = checked(self.name(), backward_of(self.cls)(self.ctx, *grads), self.kinds)
         return [
-            None if made[i] is None else fitted(self.name(), i, made[i], shape)._value
-            for i, shape in zip(self.wanted, self.shapes, strict=True)
+            None if made[i] is None else fitted(self.name(), i, made[i], *like)._value
+            for i, like in zip(self.wanted, self.like, strict=True)
         ]
 
     def free(self) -> None:
@@ -150,8 +150,9 @@ def checked(name: str, made: Any, kinds: list[bool]) -> tuple:
     return made
 
 
-def fitted(name: str, i: int, g: Any, shape: tuple) -> Tensor:
-    """A gradient in its argument's shape, summed where that was broadcast, else RuntimeError."""
+def fitted(name: str, i: int, g: Any, shape: tuple, dtype: Any) -> Tensor:
+    """A gradient in its argument's dtype and shape, summed where that was broadcast, else RuntimeError."""
+    g = g if g.dtype is dtype else g.to(dtype)
     have = tuple(g.shape)
     if have == shape:
         return g

@@ -195,9 +195,10 @@ class _Call:
         return None if array.dtype == jax.dtypes.float0 else _inside(array, self.device)
 
     def _cotangent(self, i: int, g: Any) -> Any:
-        if g is None or not self.args[i]._aval().inexact:
+        x = self.args[i]
+        if g is None or not x._aval().inexact:
             return None
-        return _conj(_array(function.fitted(self.name, i, g, tuple(self.args[i].shape))))
+        return _conj(_array(function.fitted(self.name, i, g, tuple(x.shape), x.dtype)))
 
     def results(self, arrays: tuple, args: tuple) -> Any:
         """The outputs as forward gave them; an input that it wrote to is written to."""
