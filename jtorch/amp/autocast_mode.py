@@ -164,11 +164,10 @@ class autocast:
         set_autocast_cache_enabled(self._cache_enabled)
         return self
 
-    def __exit__(self, *exc: object) -> bool:
+    def __exit__(self, *exc: object) -> None:
         if autocast_decrement_nesting() == 0:
             clear_autocast_cache()
         _local.state.autocast, _settings.dtypes[_kind(self.device)], _settings.caching = self._before.pop()
-        return False
 
     def __call__(self, func: Callable) -> Callable:
         if not callable(func):

@@ -113,3 +113,76 @@ def test_contexts_of_both_runs():
     out = checkpoint(jtorch.exp, x, use_reentrant=False, context_fn=lambda: (Noted("first"), Noted("second")))
     out.sum().backward()
     assert seen == ["first", "second"]
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+@pytest.mark.parametrize("preserve", [False, True])
+def test_random_numbers_are_drawn_again(preserve, reentrant):
+    masks = []
+
+    def function(x):
+        masks.append(jtorch.nn.functional.dropout(jtorch.ones(64), 0.5))
+        return x * masks[-1]
+
+    jtorch.manual_seed(0)
+    x = jtorch.ones(64, requires_grad=True)
+    out = checkpoint(function, x, use_reentrant=reentrant, preserve_rng_state=preserve)
+    state = jtorch.get_rng_state()
+    out.sum().backward()
+    first, second = masks
+    assert jtorch.equal(first, second) is preserve and jtorch.equal(x.grad, second)
+    assert jtorch.equal(jtorch.get_rng_state(), state) is preserve
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_arguments_and_results_of_all_kinds(reentrant):
+    def function(x, power, pair, frozen):
+        return x**power, [pair[0] * frozen, "text"], 3
+
+    x, y = (jtorch.tensor([2.0, 3.0], requires_grad=True) for _ in range(2))
+    frozen = jtorch.tensor([5.0, 7.0])
+    made = checkpoint(
+        function, x, 3, (y, None) if not reentrant else (y.detach(), None), frozen, use_reentrant=reentrant
+    )
+    assert made[1][1] == "text" and made[2] == 3
+    (made[0].sum() + made[1][0].sum()).backward()
+    assert x.grad.tolist() == [12.0, 27.0] and frozen.grad is None
+    assert y.grad is None if reentrant else y.grad.tolist() == [5.0, 7.0]
+
+
+def test_parameters_alone_want_gradients_only_in_the_newer_way():
+    layer, x = jtorch.nn.Linear(2, 1), jtorch.ones(1, 2)
+    checkpoint(layer, x, use_reentrant=False).sum().backward()
+    assert layer.weight.grad.tolist() == [[1.0, 1.0]]
+    with pytest.warns(UserWarning, match="None of the inputs"):
+        assert not checkpoint(layer, x, use_reentrant=True).requires_grad
+
+
+def test_an_error_of_the_second_run_is_raised():
+    runs = []
+
+    def function(x):
+        runs.append(0)
+        if len(runs) > 1:
+            raise ZeroDivisionError("again")
+        return x * 2
+
+    x = jtorch.ones(1, requires_grad=True)
+    out = checkpoint(function, x, use_reentrant=False)
+    with pytest.raises(ZeroDivisionError, match="again"):
+        out.backward()
+
+
+def test_training_goes_as_without():
+    def train(way):
+        net = model()
+        optimizer = jtorch.optim.SGD(net.parameters(), 0.1)
+        x = jtorch.linspace(-1, 1, 12).reshape(3, 4)
+        for _ in range(4):
+            optimizer.zero_grad()
+            WAYS[way](net, x).square().sum().backward()
+            optimizer.step()
+        return net[0].weight
+
+    assert jtorch.allclose(train("arguments"), train("plain"))
+    assert jtorch.allclose(train("sequential"), train("plain"))
