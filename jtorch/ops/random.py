@@ -93,6 +93,7 @@ def uniform(key, size, dtype, low, high):
 @_draw(f"{_OF_SHAPE}, Scalar mean=0.0, Scalar std=1.0")
 def normal(key, size, dtype, mean, std):
     """Normal."""
+    mean = mean * (1 + 1j) if dtype.kind == "c" else mean  # in both parts
     return (random.normal(key, size, dtype) * std + mean).astype(dtype)
 
 

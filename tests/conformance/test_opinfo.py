@@ -77,24 +77,18 @@ def seeded() -> Iterator[None]:
         yield
 
 
-def both_ways(op: Any, run: Any, sample: Any) -> tuple[Any, Any]:
-    """What ``run`` gives with jtorch's function and with torch's, on equal inputs."""
-    with seeded():
-        theirs = run(op.op, clone(sample.input), clone(sample.args), clone(sample.kwargs))
-        ours = run(function(op), convert(sample.input), convert(sample.args), convert(sample.kwargs))
-    return ours, theirs
-
-
 @parametrize("forward")
 def test_forward(op: Any, dtype: torch.dtype) -> None:
     """The results, and that the inputs are left as they were."""
+    made = []  # looked at in the end: until then jtorch records, and compiles one program
     for sample in samples(op, dtype):
-        what = describe(sample)
         with seeded():
             given = clone([sample.input, list(sample.args)])
             theirs = op(given[0], *given[1], **clone(sample.kwargs))
             mine = convert([sample.input, list(sample.args)])
             ours = function(op)(mine[0], *mine[1], **convert(sample.kwargs))
+        made.append((describe(sample), ours, theirs, mine, given))
+    for what, ours, theirs, mine, given in made:
         compare(defined(op, back(ours), dtype), defined(op, theirs, dtype), op, what)
         compare(mine, given, op, f"{what}: inputs afterwards")
 
@@ -175,11 +169,14 @@ def test_method(op: Any, dtype: torch.dtype) -> None:
     """The Tensor method of the same name."""
     name = op.method_variant.__name__
     method = turned(op.method_variant) if name == "<lambda>" else getattr(jtorch.Tensor, name)
+    made = []
     for sample in samples(op, dtype)[:4]:
         with seeded():
             theirs = op.method_variant(clone(sample.input), *clone(sample.args), **clone(sample.kwargs))
             ours = method(convert(sample.input), *convert(sample.args), **convert(sample.kwargs))
-        compare(defined(op, back(ours), dtype), defined(op, theirs, dtype), op, describe(sample))
+        made.append((describe(sample), ours, theirs))
+    for what, ours, theirs in made:
+        compare(defined(op, back(ours), dtype), defined(op, theirs, dtype), op, what)
 
 
 @parametrize("inplace", lambda op, dtype: op.inplace_variant is not None and dtype in (torch.float32, torch.int64))
@@ -229,6 +226,7 @@ def test_inplace_gradient(op: Any, dtype: torch.dtype) -> None:
 @parametrize("out", lambda op, dtype: op.supports_out and dtype == torch.float32)
 def test_out(op: Any, dtype: torch.dtype) -> None:
     """``out=`` tensors of the right shape are written, and come back."""
+    made = []
     for sample in samples(op, dtype)[:3]:
         with seeded():
             theirs = op(clone(sample.input), *clone(sample.args), **clone(sample.kwargs))
@@ -242,8 +240,10 @@ def test_out(op: Any, dtype: torch.dtype) -> None:
             returned = function(op)(
                 convert(sample.input), *convert(sample.args), **{**convert(sample.kwargs), "out": target}
             )
-        compare(defined(op, back(target), dtype), defined(op, theirs, dtype), op, describe(sample))
         assert all(a is b for a, b in zip(flat(returned), mine, strict=True)), describe(sample)
+        made.append((describe(sample), target, theirs))
+    for what, ours, theirs in made:
+        compare(defined(op, back(ours), dtype), defined(op, theirs, dtype), op, what)
 
 
 _WITH_ERRORS = {name: op for name, op in OPS.items() if op.error_inputs_func is not None}
