@@ -23,8 +23,8 @@ _vector_norm, _svdvals, _svd, _qr, _inv_ex, _lu_factor_ex, _multi_dot = (
 )  # fmt: skip
 
 
-def _into(out: Any, made: Any, name: str) -> Any:
-    return made if out is None else call.write_out(out, made, name)
+def _into(out: Any, made: Any, name: str, casts: bool = False) -> Any:
+    return made if out is None else call.write_out(out, made, name, casts=casts)
 
 
 # -- norms

@@ -33,7 +33,7 @@ import numpy as np
 
 from jtorch.engine import config
 from jtorch.engine.op import T, arrays_in, fill
-from jtorch.ops import promotion
+from jtorch.ops import outs, promotion
 from jtorch.ops.autocast import CLASSES
 from jtorch.ops.scalars import wrapped
 from jtorch.ops.schema import Schema, parse
@@ -53,6 +53,7 @@ class OpDef:
         self.expose: tuple[str, ...] = fields["expose"]
         self.inplace: bool = fields["inplace"]
         self.out: bool = fields["out"]
+        self.casts_out = outs.casts(self.name, self.promote is not None)
         self.host: Callable | None = fields["host"]
         self.view: bool = schema.is_view
         self.write: Callable | None = fields["write"]

@@ -306,7 +306,7 @@ def generate(
         body.append(f"return _run_view(_op, {spec}, {first})")
     elif out:
         body.append(f"if out is None: return _run(_op, {spec}, {args})")
-        body.append(f"return _out(out, _uncast(_run, _op, {spec}, {args}), {name!r}, {args})")
+        body.append(f"return _out(out, _uncast(_run, _op, {spec}, {args}), {name!r}, {args}, {op.casts_out})")
     else:
         body.append(f"return _run(_op, {spec}, {args})")
     source = f"def {_safe(name)}({text}):\n    " + "\n    ".join(body) + "\n"
@@ -380,7 +380,7 @@ def _overloaded(name: str, ops: list[OpDef], function: bool, out: bool) -> Calla
                 return call.run(op, spec, values)
             else:
                 made = call.uncast(call.run, op, spec, values)
-            return made if target is None else call.write_out(target, made, name, values)
+            return made if target is None else call.write_out(target, made, name, values, op.casts_out)
         if len(ops) == 1 and first is not None:
             raise first
         shown = ", ".join([type(a).__name__ for a in args] + [f"{k}={type(v).__name__}" for k, v in kwargs.items()])

@@ -13,6 +13,7 @@ from jtorch.engine import checks, record, trace
 from jtorch.engine.aval import aval as aval_of
 from jtorch.engine.op import T
 from jtorch.engine.value import DIRECT, Value, from_array, modes
+from jtorch.ops.errors import c_type
 from jtorch.ops.table import OpDef
 from jtorch.tensor import dtype as dtypes
 from jtorch.tensor import strides
@@ -314,20 +315,20 @@ def write_result(x: Tensor, made: Tensor, name: str) -> Tensor:
     return x._write(made._value)
 
 
-def write_out(out: Any, made: Any, name: str, operands: tuple[Value, ...] = ()) -> Any:
+def write_out(out: Any, made: Any, name: str, operands: tuple[Value, ...] = (), casts: bool = False) -> Any:
     """Write results into ``out=`` tensors, resizing as torch does; returns ``out``. One of the operands, which the
-    results were computed from, is not resized.
+    results were computed from, is not resized. Without ``casts`` the dtype has to be the result's.
     """
     if isinstance(out, (tuple, list)):
         for o, m in zip(out, made, strict=True):
-            _write_one(o, m, name, operands)
+            _write_one(o, m, name, operands, casts)
         return type(made)(*out) if hasattr(made, "_fields") else out
     if not isinstance(out, Tensor):
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
-    return _write_one(out, made, name, operands)
+    return _write_one(out, made, name, operands, casts)
 
 
-def _write_one(out: Tensor, made: Tensor, name: str, operands: tuple[Value, ...]) -> Tensor:
+def _write_one(out: Tensor, made: Tensor, name: str, operands: tuple[Value, ...], casts: bool) -> Tensor:
     if _local.state.grad and (out.requires_grad or made.requires_grad):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
@@ -340,6 +341,10 @@ def _write_one(out: Tensor, made: Tensor, name: str, operands: tuple[Value, ...]
         raise RuntimeError(
             f"result type {dtypes.SCALAR_NAMES[made.dtype.name]} can't be cast to the desired output type "
             f"{dtypes.SCALAR_NAMES[out.dtype.name]}"
+    if out.dtype is not made.dtype and not casts:
+        raise RuntimeError(
+            f"Expected out tensor to have dtype {c_type(made.dtype.np)}, but got {c_type(out.dtype.np)} instead"
+        )
         )
     value = (made if out.dtype is made.dtype else made.to(out.dtype))._value  # type: ignore[attr-defined]
     if out._v.aval.shape == made._v.aval.shape:

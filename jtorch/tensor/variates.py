@@ -68,7 +68,7 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None, out: Any =
         drawn = made("bernoulli", "bernoulli", a.shape, numbers, a.dtype, generator=generator, device=x.device)
     else:
         drawn = _trials(x, x, checked_generator("bernoulli", generator))
-    return drawn if out is None else call.write_out(out, drawn, "bernoulli")
+    return drawn if out is None else call.write_out(out, drawn, "bernoulli", casts=True)
 
 
 # -- normal
@@ -99,7 +99,7 @@ def normal(
     if options:
         raise TypeError(f"normal() got an unexpected keyword argument '{next(iter(options))}'")
     drawn = _shifted(mean, std, checked_generator("normal", generator))
-    return drawn if out is None else call.write_out(out, drawn, "normal")
+    return drawn if out is None else call.write_out(out, drawn, "normal", casts=True)
 
 
 def _shifted(mean: Any, std: Any, generator: Any) -> Tensor:
