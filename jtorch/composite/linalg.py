@@ -154,9 +154,9 @@ def cond(A: Any, p: Any = None, *, out: Any = None) -> Any:
     if p in (None, 2, -2):
         values = _svdvals(A)
         if not values.shape[-1]:
-            return _into(out, values.sum(-1), "linalg_cond")
+            return _into(out, values.sum(-1), "linalg_cond", True)
         most, least = values[..., 0], values[..., -1]
-        return _into(out, least / most if p == -2 else most / least, "linalg_cond")
+        return _into(out, least / most if p == -2 else most / least, "linalg_cond", True)
     if A.shape[-1] != A.shape[-2]:
         raise RuntimeError(
             f"linalg.cond(ord={p}): A must be batches of square matrices, but they are {A.shape[-2]} by {A.shape[-1]} "
@@ -164,7 +164,7 @@ def cond(A: Any, p: Any = None, *, out: Any = None) -> Any:
         )
     inverse, info = _inv_ex(A)
     made = matrix_norm(A, p) * matrix_norm(inverse, p)
-    return _into(out, made.masked_fill(info != 0, inf), "linalg_cond")
+    return _into(out, made.masked_fill(info != 0, inf), "linalg_cond", True)
 
 
 # -- products and decompositions under older names
@@ -203,7 +203,7 @@ def lu(A: Any, pivot: bool = True, get_infos: bool = False, out: Any = None) -> 
         stacklevel=2,
     )
     made = tuple(_lu_factor_ex(A, pivot=pivot, check_errors=not get_infos))
-    return _into(out, made if get_infos else made[:2], "lu")
+    return _into(out, made if get_infos else made[:2], "lu", True)
 
 
 def _approximate_basis(A: Any, q: int, niter: int, M: Any) -> Any:

@@ -337,14 +337,14 @@ def _write_one(out: Tensor, made: Tensor, name: str, operands: tuple[Value, ...]
         )
     if out._v.aval.device != made._v.aval.device:
         raise RuntimeError(f"Expected out tensor to have device {made.device}, but got {out.device} instead")
-    if out.dtype is not made.dtype and not dtypes.can_cast(made.dtype, out.dtype):
-        raise RuntimeError(
-            f"result type {dtypes.SCALAR_NAMES[made.dtype.name]} can't be cast to the desired output type "
-            f"{dtypes.SCALAR_NAMES[out.dtype.name]}"
     if out.dtype is not made.dtype and not casts:
         raise RuntimeError(
             f"Expected out tensor to have dtype {c_type(made.dtype.np)}, but got {c_type(out.dtype.np)} instead"
         )
+    if out.dtype is not made.dtype and not dtypes.can_cast(made.dtype, out.dtype):
+        raise RuntimeError(
+            f"result type {dtypes.SCALAR_NAMES[made.dtype.name]} can't be cast to the desired output type "
+            f"{dtypes.SCALAR_NAMES[out.dtype.name]}"
         )
     value = (made if out.dtype is made.dtype else made.to(out.dtype))._value  # type: ignore[attr-defined]
     if out._v.aval.shape == made._v.aval.shape:
