@@ -251,4 +251,4 @@ def broadcast_tensors(*tensors: Any) -> tuple:
     common: tuple = ()
     for t in listed:
         common = broadcast_batch(common, t.shape)
-    return tuple(t.expand(common) for t in listed)
+    return tuple(t if t.shape == common else t.expand(common) for t in listed)

@@ -163,7 +163,7 @@ def _write_dtype(base: Any, new: Any, dtype: np.dtype) -> Any:
     return _bits(new, np.dtype(base.dtype))
 
 
-@view("view.dtype(Tensor(a) self, ScalarType dtype) -> Tensor(a)", _write_dtype, expose="Tensor")
+@view("view.dtype(Tensor(a) self, ScalarType dtype) -> Tensor(a)", _write_dtype, expose="Tensor", differentiable=False)
 def view_dtype(self, dtype):
     """The same bytes as ``dtype``; the last dimension grows or shrinks with the item size (torch.Tensor.view)."""
     have, want = np.dtype(self.dtype).itemsize, np.dtype(dtype).itemsize

@@ -14,6 +14,7 @@ from jtorch.ops.scalars import checked
 from jtorch.tensor.convert import device_of, host_array
 from jtorch.tensor.device import engine_name
 from jtorch.tensor.dtype import OF_NUMPY, to_numpy_dtype
+from jtorch.tensor.overriding import asking
 from jtorch.tensor.tensor import Tensor, tensor_from, wrap
 
 
@@ -69,13 +70,13 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 
 
 def asarray(
-    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool | None = None
 ) -> Tensor:
-    """A tensor of an array-like (torch.asarray)."""
+    """A tensor of an array-like, itself if it is one that fits (torch.asarray)."""
     if isinstance(obj, Tensor):
         out = obj.to(device=device, dtype=dtype, copy=bool(copy))  # type: ignore[attr-defined]
-        return out.detach().requires_grad_(requires_grad) if requires_grad or not obj.requires_grad else out
-    return tensor(obj, dtype=dtype, device=device, requires_grad=requires_grad)
+        return out if requires_grad in (None, out.requires_grad) else leaf(out.detach(), bool(requires_grad))
+    return tensor(obj, dtype=dtype, device=device, requires_grad=bool(requires_grad))
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -214,10 +215,11 @@ def _like(value: Any) -> Callable:
         name = aval.device if device is None else engine_name(device)
         return _full(aval.shape, value, np_dtype, name, requires_grad)
 
-    return make
+    return asking(make)
 
 
 zeros_like, ones_like, empty_like = _like(0), _like(1), _like(0)
+zeros_like.__name__, ones_like.__name__, empty_like.__name__ = "zeros_like", "ones_like", "empty_like"
 zeros_like.__doc__ = "Zeros of a tensor's shape, dtype and device (torch.zeros_like)."
 ones_like.__doc__ = "Ones of a tensor's shape, dtype and device (torch.ones_like)."
 empty_like.__doc__ = "A tensor of another's shape, dtype and device, here zeros (torch.empty_like)."
@@ -236,8 +238,22 @@ def empty_strided(size: Any, stride: Any, **kwargs: Any) -> Tensor:
 
 
 def empty_permuted(size: Any, physical_layout: Any, **kwargs: Any) -> Tensor:
-    """An empty tensor; the physical layout is XLA's (torch.empty_permuted)."""
-    return empty(tuple(size), **kwargs)
+    """An empty tensor; the physical layout is checked, and then it is XLA's (torch.empty_permuted)."""
+    size, layout = tuple(size), tuple(physical_layout)
+    if len(size) != len(layout):
+        raise RuntimeError(
+            "Number of dimensions in size does not match the length of the physical_layout; i.e. "
+            f"len(size) = {len(size)} is not equal to len(physical_layout) = {len(layout)}"
+        )
+    for i, dim in enumerate(layout):
+        if not 0 <= dim < len(size):
+            raise RuntimeError(
+                f"Dimension out of range (expected to be between 0 and {len(size) - 1}, but got {dim} at index {i}).  "
+                "NB: negative dims not currently supported; file an issue if you want it."
+            )
+        if dim in layout[:i]:
+            raise RuntimeError("Duplicate dim not allowed")
+    return empty(size, **kwargs)
 
 
 def new_tensor(

@@ -77,11 +77,12 @@ def _written(step: "Step", before: Value, new: Value) -> Value:
 class Storage:
     """What all aliases of one tensor share."""
 
-    __slots__ = ("value", "version", "__weakref__")
+    __slots__ = ("value", "version", "unseen", "__weakref__")
 
     def __init__(self, value: Value, version: int) -> None:
         self.value = value
         self.version = version
+        self.unseen = 0  # how many of the writes came through .data
 
 
 class Step:
@@ -96,26 +97,28 @@ class Step:
 
 
 class Cut(Step):
-    """The step of a ``detach()``. The detached tensor is a root of the graph to its views, apart from the storage's
-    base: what is written through it, or ``requires_grad_()``, gives it a history of its own, which ``value`` bears.
+    """The step of a ``detach()``, or of a view that has no derivative. What it gives is a root of the graph to its
+    views, apart from the storage's base: what is written through it, or ``requires_grad_()``, gives it a history of its
+    own, which ``value`` bears.
     """
 
     __slots__ = ("value", "seen")
 
-    def __init__(self) -> None:
-        super().__init__(DETACH, (), False)
+    def __init__(self, op: Any = DETACH, spec: tuple = ()) -> None:
+        super().__init__(op, spec, False)
         self.value: Value | None = None
         self.seen = 0
 
     def look(self, v: Value, version: int) -> Value:
         """The detached value, where the storage shows ``v`` in its present version."""
         own = self.value
-        if own is None:
-            return alias_of(v)
-        if self.seen != version:
-            own = self.value = with_history(alias_of(v), own)
+        if own is not None and self.seen == version:
+            return own
+        made = alias_of(v) if self.op is DETACH else _looked(self, v)
+        if own is not None:
+            made = self.value = with_history(made, own)
             self.seen = version
-        return own
+        return made
 
     def write(self, new: Value, version: int, keep: bool) -> Value:
         """Take over ``new``, with its history or (``keep``) with one's own; returns it without."""
@@ -132,11 +135,11 @@ class Alias:
 
     __slots__ = ("storage", "steps", "seen", "quiet")
 
-    def __init__(self, storage: Storage, steps: tuple[Step, ...], quiet: bool = False) -> None:
+    def __init__(self, storage: Storage, steps: tuple[Step, ...], quiet: int | None = None) -> None:
         self.storage = storage
         self.steps = steps
         self.seen = storage.version
-        self.quiet = quiet  # writes through .data are not noticed by saved-tensor checks
+        self.quiet = quiet  # what .data gave, whose writes backward does not notice: how many there had been then
 
     def read(self) -> Value:
         """The alias's value at the storage's present version."""
@@ -170,7 +173,8 @@ class Alias:
             if type(step) is Cut:
                 new = step.write(new, storage.version + 1, keep)
                 cut = True
-                continue
+                if step.op is DETACH:
+                    continue
             first = _first_overlap(steps, here)
             with st.mode(grad=st.grad and not (keep or cut)):
                 if first < here:
@@ -181,10 +185,17 @@ class Alias:
             new = with_history(new, base)
         storage.value = new
         storage.version += 1
+        storage.unseen += self.quiet is not None
         for step in steps:
             if type(step) is Cut and step.value is not None:
                 step.value.source = new
         return new
+
+    @property
+    def version(self) -> int:
+        """How many writes the user is told of: those through .data are counted apart."""
+        storage = self.storage
+        return storage.version - storage.unseen if self.quiet is None else storage.unseen - self.quiet
 
     def rebind(self, v: Value) -> None:
         """``v`` has the same elements but another place in the graph: tell the views of this tensor."""

@@ -100,9 +100,12 @@ def _expand(lay: Layout, size: tuple[int, ...], implicit: bool = False) -> Layou
     out = []
     for i, want in enumerate(size):
         have = shape[i - extra] if i >= extra else 1
-        out.append(0 if i < extra or (have == 1 and want not in (1, -1)) else strides[i - extra])
+        out.append(0 if have == 1 and want not in (1, -1) else strides[i - extra] if i >= extra else None)
     full = tuple(shape[i - extra] if s == -1 else s for i, s in enumerate(size))
-    return full, tuple(out), offset
+    for i in range(extra - 1, -1, -1):  # a new dimension of size 1
+        if out[i] is None:
+            out[i] = full[i + 1] * out[i + 1] if i + 1 < len(full) else 1  # type: ignore[operator]
+    return full, tuple(out), offset  # type: ignore[arg-type]
 
 
 def _diagonal(lay: Layout, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Layout:

@@ -96,7 +96,7 @@ class Tensor(metaclass=TensorMeta):
         if new.requires_grad and not keep:
             alias.check_tracked()
         made = alias.write(new, keep)
-        if not alias.quiet:
+        if alias.quiet is None:
             mark_overwritten(base, storage.version)
         if not alias.steps:
             self._v = made
@@ -111,7 +111,7 @@ class Tensor(metaclass=TensorMeta):
     def _version(self) -> int:
         if self._v.requires_grad is None:
             raise RuntimeError("Inference tensors do not track version counter.")
-        return self._count if self._alias is None else self._alias.storage.version
+        return self._count if self._alias is None else self._alias.version
 
     # -- attributes
 
@@ -335,7 +335,7 @@ class Tensor(metaclass=TensorMeta):
     def data(self) -> "Tensor":
         """The same elements, sharing storage, without history; writes to it go unnoticed by backward."""
         out = self.detach()
-        out._alias.quiet = True  # type: ignore[union-attr]
+        out._alias.quiet = out._alias.storage.unseen  # type: ignore[union-attr]
         return out
 
     @data.setter
@@ -512,7 +512,7 @@ class Tensor(metaclass=TensorMeta):
             if storage is None:
                 storage = memo[id(alias.storage)] = Storage(alias_of(alias.storage.value), 0)
             out._v.source = storage.value
-            steps = [memo.setdefault(id(s), Cut()) if type(s) is Cut else s for s in alias.steps]
+            steps = [memo.setdefault(id(s), Cut(s.op, s.spec)) if type(s) is Cut else s for s in alias.steps]
             out._alias = Alias(storage, tuple(steps))
         for key, value in self._user_state().items():
             out.__dict__[key] = copy.deepcopy(value, memo)
