@@ -17,7 +17,7 @@ from jtorch.ops.errors import c_type
 from jtorch.ops.table import OpDef
 from jtorch.tensor import dtype as dtypes
 from jtorch.tensor import strides
-from jtorch.tensor.storage import Step
+from jtorch.tensor.storage import Cut, Step
 from jtorch.tensor.tensor import HOST_LIMIT, Alias, Tensor, wrap
 
 _local = trace._local
@@ -167,7 +167,11 @@ def run_view(op: OpDef, spec: tuple, base: Tensor) -> Tensor:
     elif alias.steps and strides.copies(op, base, value):
         return out
     value.source = alias.storage.value
-    out._alias = Alias(alias.storage, (*alias.steps, Step(op, spec, _local.state.grad)), alias.quiet)
+    out._alias = Alias(
+        alias.storage,
+        (*alias.steps, Step(op, spec, _local.state.grad) if op.differentiable else Cut(op, spec)),
+        alias.quiet,
+    )
     return out
 
 
