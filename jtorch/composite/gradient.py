@@ -70,6 +70,12 @@ def gradient(input: Any, *, spacing: Any = None, dim: Any = None, edge_order: in
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
     dims = wrap_dims(dim, input.ndim) if dim is not None else tuple(range(input.ndim))
     spacings = _spacings(spacing, dims, dim is not None, input.ndim)
+    for each in spacings:
+        if isinstance(each, jtorch.Tensor) and each.device != input.device:
+            raise RuntimeError(
+                "torch.gradient expected each tensor to be on the same device, but got devices "
+                f"{input.device} and {each.device}!"
+            )
     for d in dims:
         if input.shape[d] < edge_order + 1:
             raise RuntimeError("torch.gradient expected each dimension size to be at least edge_order+1")

@@ -154,6 +154,8 @@ def tensor(x: torch.Tensor) -> Any:
     """A torch tensor as jtorch's; a leaf that requires a gradient where torch's does."""
     if x.layout != torch.strided:
         raise NotImplementedError("jtorch has no sparse tensors")
+    if x.is_meta:
+        return jtorch.empty(x.shape, dtype=convert(x.dtype), device="meta")
     plain = x.detach().resolve_conj().resolve_neg()
     base = _storage(plain)
     if base is not None:

@@ -269,6 +269,8 @@ def test_errors(name: str) -> None:
     torch.manual_seed(0)
     for error in op.error_inputs("cpu"):
         sample = error.sample_input
+        if isinstance(sample.input, torch.Tensor) and sample.input.ndim > 64:
+            continue  # more dimensions than an array of NumPy can have
         with seeded():
             try:
                 op(clone(sample.input), *clone(sample.args), **clone(sample.kwargs))
