@@ -4,10 +4,13 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
 import numpy as np
+from jax.extend.core import get_opaque_trace_state
 
 from jtorch.engine import autograd, checks, config, devices, report, trace
 from jtorch.engine.devices import jax_device
@@ -168,12 +171,23 @@ class OutOfMemoryError(RuntimeError):
 
 def _run(tr: Trace, values: list[Value | None], held: list[int], cursor: trace.Node, why: str, own: bool) -> None:
     try:
-        with jax.ensure_compile_time_eval():  # within a JAX transformation too, as the arrays outlive it
+        if get_opaque_trace_state(convention="flax") == _NO_TRANSFORMATION:
             _compute(tr, values, held, cursor, why, own)
+        else:
+            _elsewhere(_compute, tr, values, held, cursor, why, own)
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         raise OutOfMemoryError(f"{tr.device.upper()} out of memory. {error}") from error
+
+
+_NO_TRANSFORMATION = get_opaque_trace_state(convention="flax")
+
+
+def _elsewhere(fn: Callable, *args: Any) -> None:
+    """Run ``fn`` in a thread of its own, where JAX is under no transformation: its arrays outlive the present one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(fn, *args).result()
 
 
 def _compute(tr: Trace, values: list[Value | None], held: list[int], cursor: trace.Node, why: str, own: bool) -> None:

@@ -1,5 +1,7 @@
 """How many programs ordinary training loops compile: a fixed small number, and none once they are known."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -151,3 +153,22 @@ def test_a_chain_that_nothing_looks_at_is_cut():
         x = x * 1.0001
     assert sum(len(tr.values) for tr in trace.state().traces.values()) < 2000
     np.testing.assert_allclose(x[0, 0].item(), 1.0001**4000, rtol=1e-3)
+
+
+def test_what_a_program_makes_is_no_constant_of_it(monkeypatch):
+    """Operators are lowered where JAX traces all they do: an iota made at once would be data inside the program."""
+    seen = []
+    lower = program.lower
+
+    def watched(*args):
+        run = lower(*args)
+
+        def look(*arrays):
+            seen.append(isinstance(jnp.zeros(3), jax.core.Tracer))
+            return run(*arrays)
+
+        return look
+
+    monkeypatch.setattr(program, "lower", watched)
+    assert (torch.ones(300, 300) * 2).sum().item() == 180_000
+    assert seen == [True]
