@@ -94,6 +94,14 @@ TYPE_NAMES = {
 _PYTHON: dict[Any, dtype] = {float: float64, int: int64, bool: BY_NAME["bool"], complex: complex128}
 
 
+def __getattr__(name: str) -> dtype:
+    """A dtype by its name: where pickles look for it."""
+    found = BY_NAME.get(name)
+    if found is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return found
+
+
 def to_numpy_dtype(x: Any) -> np.dtype:
     """The NumPy dtype of a torch dtype, a Python number type or a NumPy dtype; raises TypeError for anything else."""
     if type(x) is dtype:

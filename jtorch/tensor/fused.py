@@ -103,7 +103,7 @@ def settle(tensor: Tensor) -> None:
         return
     value = tensor._value
     if _references(alias) == _UNSHARED:
-        tensor._count = alias.storage.version
+        tensor._count = alias.version
         tensor._alias = None
         tensor._v = value
 
