@@ -12,8 +12,6 @@ __all__ = [
     "wrap_torch_function",
 ]  # fmt: skip
 
-_overriding.activate()
-
 
 def has_torch_function(relevant_args: Iterable[Any]) -> bool:
     """Whether some argument is of a class to be asked: a subclass of Tensor, or one with ``__torch_function__``."""

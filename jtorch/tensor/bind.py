@@ -19,6 +19,8 @@ from jtorch.tensor import call, overlap
 from jtorch.tensor.convert import value_of
 from jtorch.tensor.device import engine_name
 from jtorch.tensor.dtype import to_numpy_dtype
+from jtorch.tensor.overriding import PLAIN, Asked, answer, asks
+from jtorch.tensor.overriding import call as call_handlers
 from jtorch.tensor.size import Size
 from jtorch.tensor.tensor import Tensor
 
@@ -48,6 +50,8 @@ def _base(x: Any) -> Any:
 def tensor_arg(x: Any, name: str, op: str, like: Value | None = None) -> tuple[Any, Value | None]:
     """A tensor argument as (spec entry, value): a Tensor, a number, or a NumPy scalar."""
     if isinstance(x, Tensor):
+        if asks(x):
+            raise Asked
         return T, x._value
     if type(x) in NUMBERS:
         return number(x), None
@@ -57,17 +61,19 @@ def tensor_arg(x: Any, name: str, op: str, like: Value | None = None) -> tuple[A
         return number(_base(x)), None
     made = value_of(x)
     if made is None:
-        raise _type_error(op, name, "Tensor", x)
+        raise Asked if asks(x) else _type_error(op, name, "Tensor", x)
     return T, made
 
 
 def strict_tensor_arg(x: Any, name: str, op: str) -> Value:
     """A tensor argument that must be a Tensor."""
     if isinstance(x, Tensor):
+        if asks(x):
+            raise Asked
         return x._value
     made = value_of(x)
     if made is None:
-        raise _type_error(op, name, "Tensor", x)
+        raise Asked if asks(x) else _type_error(op, name, "Tensor", x)
     return made
 
 
@@ -80,6 +86,8 @@ def tensors_arg(x: Any, name: str, op: str, values: list, optional: bool) -> tup
         if each is None and optional:
             entry.append(None)
             continue
+        if each.__class__ not in PLAIN and asks(each):
+            raise Asked
         if not isinstance(each, Tensor):
             raise Mismatch(f"expected Tensor as element {i} in argument 0, but got {type(each).__name__}")
         entry.append(T)
@@ -226,6 +234,7 @@ def generate(
         _op=op, T=T, Tensor=Tensor, _run=call.run, _run_view=call.run_view, _uncast=call.uncast, _tensor=tensor_arg,
         _strict=strict_tensor_arg,
         _tensors=tensors_arg, _out=call.write_out, _alias=_numpy_aliases, _spread=_spread, _mismatch=Mismatch,
+        _plain=PLAIN, _Asked=Asked, _answer=answer,
     )  # fmt: skip
     body: list[str] = []
     entries: list[str] = []
@@ -251,11 +260,11 @@ def generate(
         if p.name == op.varargs:
             body.append(f"{var} = _spread(_{var}, {p.name!r}, {name!r}) if {var} is None else {var}")
         if p.kind == "Tensor" and p.name == "self" and not dynamic:
-            body.append(f"v{i} = {var}._value if isinstance({var}, Tensor) else _strict({var}, {shown!r}, {name!r})")
+            body.append(f"v{i} = {var}._value if {var}.__class__ in _plain else _strict({var}, {shown!r}, {name!r})")
             inputs.append(f"v{i}")
             entries.append("T")
         elif p.kind == "Tensor":
-            body.append(f"if isinstance({var}, Tensor):")
+            body.append(f"if {var}.__class__ in _plain:")
             body.append(f"    s{i} = T; _values.append({var}._value if {var}._alias is not None else {var}._v)")
             body.append("else:")
             if p.name in op.numbers:
@@ -309,13 +318,31 @@ def generate(
         body.append(f"return _out(out, _uncast(_run, _op, {spec}, {args}), {name!r}, {args}, {op.casts_out})")
     else:
         body.append(f"return _run(_op, {spec}, {args})")
+    if not parse_only:
+        body = [
+            "try:",
+            *[f"    {line}" for line in body],
+            "except _Asked:",
+            f"    return _answer(_me, {_given(op, order, rename)})",
+        ]
     source = f"def {_safe(name)}({text}):\n    " + "\n    ".join(body) + "\n"
     exec(compile(source, f"{__file__}:{op.name}", "exec"), env)
     made = env[_safe(name)]
     if not parse_only and op.plain and not op.varargs:
         made = _quick(op, made)
+    env["_me"] = made
     made.__doc__ = op.__doc__
     return made
+
+
+def _given(op: OpDef, params: list[Param], rename: dict[str, str]) -> str:
+    """The text of a call's arguments, as :func:`answer` takes them; what is required has a default that none equals."""
+    parts = []
+    for i, p in enumerate(params):
+        name = _safe(rename.get(p.name, p.name))
+        default = "None" if p.name == op.varargs else "_answer" if p.default is REQUIRED else f"_d{i}"
+        parts.append(f"({name!r}, {name}, {default}, {p.kwonly})")
+    return "(" + ", ".join(parts) + ",)"
 
 
 def _quick(op: OpDef, slow: Callable) -> Callable:
@@ -372,6 +399,8 @@ def _overloaded(name: str, ops: list[OpDef], function: bool, out: bool) -> Calla
             except TypeError as error:
                 first = first or error
                 continue
+            except Asked:
+                return call_handlers(pick, (*args, *kwargs.values()), args, kwargs)
             if target is not None and not op.out:
                 break
             if op.view:

@@ -1,25 +1,27 @@
 """``__torch_function__``: subclasses of Tensor see the calls that they take part in (torch's protocol of overrides).
 
-Nothing of this runs before a program defines a subclass. Then the subclass gets methods that ask its
-``__torch_function__``, and the functions of torch's namespaces are replaced by ones that look for such arguments. The
-default ``__torch_function__`` gives results of the subclass. Calls within a handler's own run are not asked again.
+The classes that take part in calls as plain tensors are known (:data:`PLAIN`). An operator that meets an argument of
+another class gives up its own way, by raising :class:`Asked`, and lets the class decide; a subclass's methods ask at
+once. The default ``__torch_function__`` gives results of the subclass. Calls within it are not asked about again.
 
-One departure: a method of a plain Tensor does not look at its arguments (``plain.add(special)``; ``plain + special``
-does), nor are objects looked at that are no Tensors before a subclass, or torch.overrides, has been used.
+A departure: a function that is made of others (``cross_entropy``) does not ask itself, those within it do.
 """
 
 import functools
 import threading
 from collections.abc import Callable, Iterable
-from importlib import import_module
 from types import FunctionType
 from typing import Any
 
 from jtorch.tensor.tensor import Tensor
 
-__all__ = ["DisableTorchFunctionSubclass", "activate", "call", "disabled", "overloaded", "subclassed", "torch_function"]
+__all__ = [
+    "PLAIN", "Asked", "DisableTorchFunctionSubclass", "answer", "asking", "asks", "call", "disabled", "overloaded",
+    "subclassed", "torch_function",
+]  # fmt: skip
 
-_NAMESPACES = ("jtorch", "jtorch.nn.functional", "jtorch.linalg", "jtorch.fft", "jtorch.special")
+PLAIN: set[type] = {Tensor}  # Tensor, and the subclasses that are not to be asked
+
 # What is not asked about: what makes, copies and stores an object, and what is made of other methods
 _NOT_ASKED = frozenset(
     {
@@ -27,8 +29,6 @@ _NOT_ASKED = frozenset(
         "__iter__", "__reduce_ex__", "__jax_array__", "as_subclass",
     }
 )  # fmt: skip
-# Functions of torch's namespace that take values and no tensors, or any object at all
-_PLAIN = frozenset({"tensor", "as_tensor", "asarray", "from_numpy", "from_dlpack", "frombuffer", "compile", "report"})
 # Python's operators that torch's handlers see as the named method
 _METHOD_OF = {
     "__add__": "add", "__mul__": "mul", "__sub__": "sub", "__truediv__": "div", "__matmul__": "matmul",
@@ -82,13 +82,21 @@ def _as(made: Any, cls: type) -> Any:
     return made
 
 
-def _handler(x: Any) -> Any:
-    """What is to be asked for an argument; None for plain tensors and other objects."""
+class Asked(Exception):
+    """An argument's class is to be asked instead."""
+
+
+def asks(x: Any) -> bool:
+    """Whether the class of an argument is to be asked, here and now."""
+    return not _off.depth and _takes_part(x)
+
+
+def _takes_part(x: Any) -> bool:
     kind = type(x)
-    if kind is Tensor or kind in _SIMPLE:
-        return None
+    if kind in PLAIN or kind in _SIMPLE:
+        return False
     found = getattr(kind, "__torch_function__", None)
-    return None if found is None or found is disabled or getattr(kind, "_is_plain", False) else found
+    return found is not None and found is not disabled
 
 
 _SIMPLE = frozenset({int, float, bool, complex, str, type(None), list, tuple, dict})
@@ -99,7 +107,7 @@ def overloaded(args: Iterable[Any]) -> list[Any]:
     found: list[Any] = []
     for x in args:
         for each in x if type(x) in (list, tuple) else (x,):
-            if _handler(each) is None or any(type(each) is type(f) for f in found):
+            if not _takes_part(each) or any(type(each) is type(f) for f in found):
                 continue
             at = next((i for i, f in enumerate(found) if issubclass(type(each), type(f))), len(found))
             found.insert(at, each)
@@ -121,15 +129,33 @@ def call(func: Callable, relevant: Iterable[Any], args: tuple, kwargs: dict[str,
     )
 
 
-def _function(name: str, plain: Callable) -> Callable:
-    @functools.wraps(plain)
-    def asking(*args: Any, **kwargs: Any) -> Any:
-        if not _off.depth and (found := overloaded((*args, *kwargs.values()))):
-            return call(asking, found, args, kwargs)
-        return plain(*args, **kwargs)
+def answer(func: Callable, given: tuple[tuple[str, Any, Any, bool], ...]) -> Any:
+    """What the classes of a call's arguments answer. ``given``: name, argument, default, keyword only; of arguments
+    that are their defaults nothing is said.
+    """
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    skipped = False
+    for name, value, default, keyword in given:
+        if value is default:
+            skipped = True
+        elif keyword or skipped:
+            kwargs[name] = value
+        else:
+            args.append(value)
+    return call(func, (*args, *kwargs.values()), tuple(args), kwargs)
 
-    asking.__name__ = name
-    return asking
+
+def asking(plain: Callable) -> Callable:
+    """The function, of one tensor and options, asking the tensor's class first."""
+
+    @functools.wraps(plain)
+    def ask(input: Any, **kwargs: Any) -> Any:
+        if input.__class__ not in PLAIN and asks(input):
+            return call(ask, (input,), (input,), kwargs)
+        return plain(input, **kwargs)
+
+    return ask
 
 
 def _method(name: str, plain: Callable) -> Callable:
@@ -158,37 +184,19 @@ def _property(plain: property) -> property:
     return property(get, plain.fset, plain.fdel, plain.__doc__)
 
 
-_active = False
-
-
-def activate() -> None:
-    """Make the functions of torch's namespaces look for arguments that are to be asked."""
-    global _active
-    if _active:
-        return
-    _active = True
-    for place in _NAMESPACES:
-        module = import_module(place)
-        for name, value in list(vars(module).items()):
-            asked = isinstance(value, FunctionType) and name not in _PLAIN
-            if asked and not name.startswith(("_", "is_", "set_", "get_")):
-                setattr(module, name, _function(name, value))
-
-
 def subclassed(cls: Any, **kwargs: Any) -> None:
-    """Called for each new subclass of Tensor: those of users get methods that ask ``__torch_function__``."""
+    """Called for each new subclass of Tensor: one that is to be asked gets methods that ask."""
     super(Tensor, cls).__init_subclass__(**kwargs)
-    if cls.__module__.partition(".")[0] == "jtorch":
-        cls._is_plain = True
-        return
-    own_handler = cls.__dict__.get("__torch_function__")
-    if own_handler is not None:
-        cls._is_plain = own_handler is disabled
     parents = [b for b in cls.__mro__[1:] if b is not Tensor and issubclass(b, Tensor)]
-    if getattr(cls, "_is_plain", False) or any("_asks" in vars(b) for b in parents):
-        return
-    activate()
-    cls._asks = True
+    own = cls.__dict__.get("__torch_function__")
+    ours = cls.__module__.partition(".")[0] == "jtorch"
+    if ours or own is disabled or (own is None and any(b in PLAIN for b in parents)):
+        PLAIN.add(cls)
+    elif all(b in PLAIN for b in parents):
+        _ask_by_methods(cls)
+
+
+def _ask_by_methods(cls: type) -> None:
     own = {name for b in cls.__mro__ if b not in (Tensor, object) for name in vars(b)}
     for name, value in list(vars(Tensor).items()):
         if name in own or name in _NOT_ASKED or (name.startswith("_") and not name.startswith("__")):

@@ -1,8 +1,5 @@
 """Subclasses of Tensor and __torch_function__: who is asked, with what, and what the results are."""
 
-import subprocess
-import sys
-
 import pytest
 
 import jtorch
@@ -90,7 +87,9 @@ def test_objects_that_are_no_tensors():
     x, plain = Length(), jtorch.ones(2)
     assert jtorch.add(plain, x) == (jtorch.add, (Length,), (plain, x), {})
     assert jtorch.mean(x, dim=1) == (jtorch.mean, (Length,), (x,), {"dim": 1})
-    assert F.linear(x, plain)[0] is F.linear
+    assert F.conv1d(x, plain)[0] is F.conv1d and plain.add(x)[0] == (jtorch.Tensor.add)
+    assert jtorch.sum(x, 1, keepdim=True) == (jtorch.sum, (Length,), (x, 1), {"keepdim": True})
+    assert jtorch.stack([plain, x], 1) == (jtorch.stack, (Length,), ([plain, x], 1), {})
     with pytest.raises(TypeError, match="Multiple dispatch failed for 'torch.add'; all __torch_function__ handlers"):
         jtorch.add(Refuses(), 1)
     assert jtorch.add(Length(), Refuses())[1] == (Refuses, Length)  # a subclass is asked first
@@ -115,17 +114,6 @@ def test_overrides():
     wrapped = overrides.wrap_torch_function(lambda x: (x,))(lambda x: x * 2)
     assert double(3) == wrapped(3) == 6
     assert double(Length())[0] is double and wrapped(Length())[0] is wrapped
-
-
-def test_nothing_is_replaced_before_a_subclass_is_defined():
-    source = (
-        "import jtorch; before = jtorch.add\n"
-        "class A(jtorch.nn.Parameter): pass\n"
-        "assert jtorch.add is before\n"
-        "class B(jtorch.Tensor): pass\n"
-        "assert jtorch.add is not before and jtorch.add.__name__ == 'add'\n"
-    )
-    subprocess.run([sys.executable, "-c", source], check=True)
 
 
 class Switched(jtorch.Tensor):
