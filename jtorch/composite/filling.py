@@ -1,4 +1,4 @@
-"""Writing numbers into tensors: ``fill``, ``fill_diagonal_``, and Python functions applied element by element."""
+"""Writing into tensors: ``fill``, ``fill_diagonal_``, ``float_power_``, Python functions applied element by element."""
 
 from collections.abc import Callable
 from math import trunc
@@ -8,6 +8,7 @@ import jtorch
 from jtorch.composite.table import composite
 from jtorch.engine.op import T
 from jtorch.ops import casting, shape
+from jtorch.ops.errors import scalar_type
 from jtorch.ops.promotion import BOOL, COMPLEX, FLOAT, INT, category
 from jtorch.tensor import bind, call, methods
 from jtorch.tensor.factories import tensor
@@ -59,6 +60,19 @@ def fill_diagonal_(self: Any, fill_value: Any, wrap: bool = False) -> Any:
         count = -(-self.numel() // (width + 1)) - width
         self.as_strided((count,), (step,), start + self.stride(0) * (width + 1)).fill_(fill_value)
     return self
+
+
+@composite("Tensor")
+def float_power_(self: Any, exponent: Any) -> Any:
+    """``self ** exponent`` in place, of float64 or complex128 only (torch.Tensor.float_power_)."""
+    call.check_inplace(self)
+    made = self.float_power(exponent)
+    if made.dtype is not self.dtype:
+        have, want = scalar_type(self._aval().dtype), scalar_type(made._aval().dtype)
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {have} but the operation's result requires dtype {want}"
+        )
+    return call.write_result(self, made, "float_power_")
 
 
 # -- Python functions

@@ -384,7 +384,6 @@ op(
 @op(
     "float_power(Tensor self, Tensor exponent) -> Tensor",
     numbers="self exponent",
-    inplace=True,
     saves="self exponent",
     grad_name="PowBackward1",
 )
