@@ -79,7 +79,8 @@ def native_batch_norm(
         mean, rstd = mean.detach(), (var + eps).rsqrt()
         if training:
             _update(running_mean, running_var, mean, var, momentum, _per_channel(input))
-    results = (made, mean, rstd)
+    dtype = next((p.dtype for p in (weight, bias, running_mean, running_var) if p is not None), input.dtype)
+    results = (made, mean.to(dtype), rstd.to(dtype))
     return results if out is None else write_out(out, results, "native_batch_norm")
 
 

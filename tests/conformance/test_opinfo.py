@@ -80,7 +80,7 @@ def seeded() -> Iterator[None]:
 
 @parametrize("forward")
 def test_forward(op: Any, dtype: torch.dtype) -> None:
-    """The results, and that the inputs are left as they were."""
+    """The results, and what is left in the inputs."""
     made = []  # looked at in the end: until then jtorch records, and compiles one program
     for sample in samples(op, dtype):
         with seeded():
@@ -88,17 +88,15 @@ def test_forward(op: Any, dtype: torch.dtype) -> None:
             theirs = op(given[0], *given[1], **clone(sample.kwargs))
             mine = convert([sample.input, list(sample.args)])
             ours = function(op)(mine[0], *mine[1], **convert(sample.kwargs))
-        made.append((sample, ours, theirs, mine, given))
-    for sample, ours, theirs, mine, given in made:
-        what = describe(sample)
-        ours, theirs = defined(op, back(ours), dtype), defined(op, theirs, dtype)
+        made.append((sample, [ours, mine], [theirs, given]))
+    for sample, (ours, mine), (theirs, given) in made:
+        got, wanted = [defined(op, back(ours), dtype), back(mine)], [defined(op, theirs, dtype), given]
         try:
-            compare(ours, theirs, op, what)
+            compare(got, wanted, op, describe(sample))
         except AssertionError:
             if dtype != torch.bfloat16:
                 raise
-            compare(ours, nearer(op, sample, ours, theirs), op, what)
-        compare(mine, given, op, f"{what}: inputs afterwards")
+            compare(got, nearer(op, sample, got, wanted), op, describe(sample))
 
 
 def _leaves(x: Any, kind: type) -> list:
