@@ -15,6 +15,11 @@ def output(name: str) -> str:
     return os.path.join(folder, name)
 
 
+def rounds(count: int) -> int:
+    """How many rounds an example trains: its second argument, or ``count``."""
+    return int(sys.argv[2]) if len(sys.argv) > 2 else count
+
+
 def write_png(path: str, pixels: np.ndarray) -> None:
     """Write an (H, W) array of values between 0 (black) and 1 (white), or (H, W, 3) in colour."""
     data = (np.clip(pixels, 0, 1) * 255).round().astype(np.uint8)

@@ -1,6 +1,6 @@
 """A character-level GPT, trained on the documentation that Python carries with it and then sampled from.
 
-python -m jtorch examples/char_gpt.py [folder for the sample]
+python -m jtorch examples/char_gpt.py [folder for the sample] [steps]
 """
 
 from pydoc_data.topics import topics
@@ -8,7 +8,7 @@ from pydoc_data.topics import topics
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from _picture import output
+from _picture import output, rounds
 
 WIDTH, HEADS, LAYERS, LENGTH, BATCH = 64, 4, 2, 64, 16
 
@@ -41,10 +41,9 @@ class GPT(nn.Module):
 
     @torch.no_grad()
     def sample(self, tokens, count, temperature=0.8):
-        """Continue (1, n) tokens by ``count``, from a window of fixed length so that every step has one shape."""
+        """Continue (1, n) tokens by ``count``; n is at least ``LENGTH``, so that every step sees as many."""
         for _ in range(count):
-            window = F.pad(tokens[:, -LENGTH:], (0, max(0, LENGTH - tokens.size(1))))
-            logits = self(window)[:, min(tokens.size(1), LENGTH) - 1]
+            logits = self(tokens[:, -LENGTH:])[:, -1]
             following = torch.multinomial(F.softmax(logits / temperature, dim=-1), 1)
             tokens = torch.cat([tokens, following], dim=1)
         return tokens
@@ -60,7 +59,8 @@ print(
     f"{len(text)} characters, {len(letters)} of them different; {sum(p.numel() for p in model.parameters())} parameters"
 )
 
-for step in range(601):
+steps = rounds(600)
+for step in range(steps + 1):
     starts = torch.randint(len(data) - LENGTH, (BATCH, 1))
     window = data[starts + torch.arange(LENGTH + 1)]
     optimizer.zero_grad()
@@ -70,10 +70,10 @@ for step in range(601):
     if step % 100 == 0:
         print(f"step {step:4d}  loss {loss.item():.3f}")
 
-prompt = "The statement "
+prompt = text[:LENGTH]
 tokens = model.eval().sample(torch.tensor([[letters.index(c) for c in prompt]]), 300)
 sample = "".join(letters[i] for i in tokens[0].tolist())
 print(sample)
 with open(output("char_gpt.txt"), "w") as file:
     file.write(sample)
-assert loss.item() < 2.4
+assert loss.item() < 2.4 or steps < 600

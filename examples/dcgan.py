@@ -1,14 +1,14 @@
 """A DCGAN (Radford, Metz and Chintala, 2015) that learns to draw 16x16 digits.
 
-python -m jtorch examples/dcgan.py [folder for the picture]
+python -m jtorch examples/dcgan.py [folder for the picture] [epochs]
 """
 
 import torch
 import torch.nn as nn
 from _digits import digits
-from _picture import grid, output, write_png
+from _picture import grid, output, rounds, write_png
 
-NOISE, WIDTH, BATCH, EPOCHS = 32, 16, 64, 20
+NOISE, WIDTH, BATCH, EPOCHS = 32, 16, 64, rounds(20)
 
 generator = nn.Sequential(
     nn.ConvTranspose2d(NOISE, 4 * WIDTH, 4, bias=False),
@@ -70,4 +70,4 @@ write_png(output("dcgan.png"), grid(pictures.numpy(), columns=16, zoom=3))
 ink, wanted = pictures.mean(0), (real[:, 0].mean(0) + 1) / 2
 likeness = torch.corrcoef(torch.stack([ink.flatten(), wanted.flatten()]))[0, 1].item()
 print(f"correlation of the mean drawing with the mean digit: {likeness:.3f}")
-assert likeness > 0.7
+assert likeness > 0.7 or EPOCHS < 20

@@ -1,12 +1,12 @@
 """An LSTM that reads a digit as a sequence of rows and names it.
 
-python -m jtorch examples/lstm_classifier.py [folder for the plot]
+python -m jtorch examples/lstm_classifier.py [folder for the plot] [epochs]
 """
 
 import torch
 import torch.nn as nn
 from _digits import digits
-from _picture import output, plot, write_png
+from _picture import output, plot, rounds, write_png
 from torch.utils.data import DataLoader, TensorDataset
 
 
@@ -27,7 +27,8 @@ loader = DataLoader(TensorDataset(x_train, y_train), batch_size=64, shuffle=True
 model = RowReader()
 optimizer = torch.optim.RMSprop(model.parameters(), lr=3e-3)
 losses, accuracies = [], []
-for epoch in range(20):
+epochs = rounds(20)
+for epoch in range(epochs):
     model.train()
     for x, y in loader:
         optimizer.zero_grad()
@@ -40,5 +41,5 @@ for epoch in range(20):
     with torch.no_grad():
         accuracies.append((model(x_val).argmax(1) == y_val).float().mean().item())
     print(f"epoch {epoch + 1:2d}  loss {losses[-1]:.4f}  validation accuracy {100 * accuracies[-1]:.2f} %")
-write_png(output("lstm_classifier.png"), plot([(range(20), losses), (range(20), accuracies)]))
-assert accuracies[-1] > 0.9
+write_png(output("lstm_classifier.png"), plot([(range(epochs), losses), (range(epochs), accuracies)]))
+assert accuracies[-1] > 0.9 or epochs < 20

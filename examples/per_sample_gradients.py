@@ -2,14 +2,14 @@
 
 Each sample's gradient is clipped to a norm of 1 before they are averaged and noise is added (Abadi et al., 2016).
 
-    python -m jtorch examples/per_sample_gradients.py [folder for the plot]
+    python -m jtorch examples/per_sample_gradients.py [folder for the plot] [epochs]
 """
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from _digits import digits
-from _picture import output, plot, write_png
+from _picture import output, plot, rounds, write_png
 from torch.func import functional_call, grad, vmap
 
 torch.manual_seed(0)
@@ -32,9 +32,9 @@ for name, p in model.named_parameters():
     assert torch.allclose(grads[name].mean(0), p.grad, atol=1e-6)
     assert torch.allclose(grads[name][3], grad(loss_of)(params, x_train[3], y_train[3])[name], atol=1e-6)
 
-BATCH, CLIP, NOISE, RATE = 128, 1.0, 0.3, 0.5
+BATCH, CLIP, NOISE, RATE, EPOCHS = 128, 1.0, 0.3, 0.5, rounds(12)
 accuracies = []
-for epoch in range(12):
+for epoch in range(EPOCHS):
     for chosen in torch.randperm(len(x_train))[: len(x_train) // BATCH * BATCH].split(BATCH):
         grads = per_sample(params, x_train[chosen], y_train[chosen])
         norms = torch.stack([g.flatten(1).norm(dim=1) for g in grads.values()]).norm(dim=0)
@@ -45,5 +45,5 @@ for epoch in range(12):
     predicted = functional_call(model, params, (x_val,)).argmax(1)
     accuracies.append((predicted == y_val).float().mean().item())
     print(f"epoch {epoch + 1:2d}  validation accuracy {100 * accuracies[-1]:.2f} %")
-write_png(output("per_sample_gradients.png"), plot([(range(12), accuracies)]))
-assert accuracies[-1] > 0.9
+write_png(output("per_sample_gradients.png"), plot([(range(EPOCHS), accuracies)]))
+assert accuracies[-1] > 0.9 or EPOCHS < 12

@@ -2,14 +2,14 @@
 
 The loss holds second derivatives of the network, taken with ``autograd.grad(..., create_graph=True)``.
 
-    python -m jtorch examples/pinn.py [folder for the plot]
+    python -m jtorch examples/pinn.py [folder for the plot] [steps]
 """
 
 import math
 
 import torch
 import torch.nn as nn
-from _picture import output, plot, write_png
+from _picture import output, plot, rounds, write_png
 
 
 def derivative(y, x):
@@ -21,8 +21,8 @@ net = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), n
 optimizer = torch.optim.Adam(net.parameters(), lr=5e-3)
 schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.998)
 start = torch.zeros(1, 1, requires_grad=True)
-losses = []
-for step in range(1501):
+steps = rounds(1500)
+for step in range(steps + 1):
     x = (torch.rand(128, 1) * math.pi).requires_grad_()
     u = net(x)
     residual = derivative(derivative(u, x), x) + u
@@ -32,10 +32,8 @@ for step in range(1501):
     loss.backward()
     optimizer.step()
     schedule.step()
-    if step % 100 == 0:
-        losses.append(math.log10(loss.item()))
     if step % 300 == 0:
-        print(f"step {step:4d}  loss {10 ** losses[-1]:.2e}")
+        print(f"step {step:4d}  loss {loss.item():.2e}")
 
 x = torch.linspace(0, math.pi, 200).unsqueeze(1)
 with torch.no_grad():
@@ -43,4 +41,4 @@ with torch.no_grad():
 error = (u - torch.sin(x)).abs().max().item()
 print(f"largest error against sin x: {error:.4f}")
 write_png(output("pinn.png"), plot([(x[:, 0].numpy(), torch.sin(x)[:, 0].numpy()), (x[:, 0].numpy(), u[:, 0].numpy())]))
-assert error < 0.05
+assert error < 0.05 or steps < 1500

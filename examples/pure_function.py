@@ -3,14 +3,14 @@
 ``jtorch.to_jax(module)`` gives ``apply(params, buffers, *inputs)``, and the parameters and buffers as JAX arrays;
 ``apply`` returns the output and the buffers as the call left them.
 
-    python examples/pure_function.py [folder for the plot]
+    python examples/pure_function.py [folder for the plot] [steps]
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from _picture import output, plot, write_png
+from _picture import output, plot, rounds, write_png
 from sklearn.datasets import load_digits
 
 import jtorch
@@ -39,7 +39,8 @@ def step(params, state, x, y):
 
 
 losses = []
-for i in range(400):
+steps = rounds(400)
+for i in range(steps):
     chosen = np.random.RandomState(i).randint(0, 1437, 64)
     params, state, loss = step(params, state, x[chosen], y[chosen])
     losses.append(float(loss))
@@ -49,5 +50,5 @@ for i in range(400):
 logits, _ = apply(params, buffers, x[1437:])
 accuracy = float((logits.argmax(1) == y[1437:]).mean())
 print(f"validation accuracy {100 * accuracy:.2f} %")
-write_png(output("pure_function.png"), plot([(range(400), losses)]))
-assert accuracy > 0.95
+write_png(output("pure_function.png"), plot([(range(steps), losses)]))
+assert accuracy > 0.95 or steps < 400

@@ -1,13 +1,13 @@
 """A variational autoencoder (Kingma and Welling, 2013) of handwritten digits.
 
-python -m jtorch examples/vae.py [folder for the pictures]
+python -m jtorch examples/vae.py [folder for the pictures] [epochs]
 """
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from _digits import digits
-from _picture import grid, output, write_png
+from _picture import grid, output, rounds, write_png
 from torch.distributions import Normal, kl_divergence
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -31,7 +31,8 @@ loader = DataLoader(TensorDataset(x_train), batch_size=64, shuffle=True, drop_la
 model = VAE()
 optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
 prior = Normal(0.0, 1.0)
-for epoch in range(40):
+epochs = rounds(40)
+for epoch in range(epochs):
     total = 0.0
     for (x,) in loader:
         optimizer.zero_grad()
@@ -52,4 +53,4 @@ with torch.no_grad():
     drawn = torch.sigmoid(model.decoder(torch.randn(64, model.latent))).view(64, 8, 8)
 write_png(output("vae_rebuilt.png"), grid(torch.cat([x_val[:16, 0], rebuilt]).numpy(), columns=16, zoom=4))
 write_png(output("vae_drawn.png"), grid(drawn.numpy(), columns=16, zoom=4))
-assert total / len(loader) < 0.75 * first
+assert total / len(loader) < 0.75 * first or epochs < 40
