@@ -250,13 +250,12 @@ def op(
         check: ``check(*same arguments) -> [(bad, exception class, message), ...]`` where ``bad`` is a 0-d bool array;
             raised at the next synchronisation if true. For what only the data can tell (index out of range).
         dynamic: the result's shape depends on the data (``nonzero``): the function gets NumPy arrays, returns NumPy
-        arrays, and
-            is run at a synchronisation; it is never traced or differentiated.
+            arrays, and is run at a synchronisation; it is never traced or differentiated.
         differentiable: False where torch gives no gradient (comparisons, argmax).
         still: names of the floating results, of several, that have no gradient.
-        saves: names of arguments and results, and ``result`` for the first, that torch saves for backward: writing to them in place makes
-            backward raise. Two factors and nothing else: each is saved only where the other one wants a gradient;
-            ``"self other always"`` are no factors.
+        saves: names of arguments and results, and ``result`` for the first, that torch saves for backward: writing to
+            them in place makes backward raise. Two factors and nothing else: each is saved only where the other one
+            wants a gradient; ``"self other always"`` are no factors.
         static: names of ``Scalar`` arguments that must be Python numbers.
         varargs: the ``int[]`` argument that may be spread out, as in ``x.view(2, 3)``.
         grad_name: what ``grad_fn`` calls itself, where it is not CamelCase of the name with ``Backward0``.

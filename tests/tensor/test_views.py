@@ -68,8 +68,17 @@ def test_copies_are_apart(copy):
     assert x.tolist() == before
 
 
-@pytest.mark.parametrize("same", [lambda x: x.contiguous(), lambda x: x.float(), lambda x: x.to("cpu"), lambda x: x.real,
-                                  lambda x: x.conj(), lambda x: x.view(-1).flatten()])  # fmt: skip
+@pytest.mark.parametrize(
+    "same",
+    [
+        lambda x: x.contiguous(),
+        lambda x: x.float(),
+        lambda x: x.to("cpu"),
+        lambda x: x.real,
+        lambda x: x.conj(),
+        lambda x: x.view(-1).flatten(),
+    ],
+)
 def test_what_needs_no_change_is_returned_itself(same):
     x = numbers()
     y = same(x)
