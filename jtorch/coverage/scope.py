@@ -64,7 +64,6 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         "torch.utils": "*_privateuse1_backend get_cpp_backtrace",
         "torch.overrides": "*dispatch* get_*",
     },
-    "casts are kept by the block that made them": {"torch": "autocast_*crement_nesting"},
     "classes of storages by dtype, which torch has given up": {"torch": "*Storage", "torch.cuda": "*Storage"},
     "what torch itself only keeps to raise or warn": {
         "torch": "AcceleratorError FatalError",

@@ -278,7 +278,8 @@ def _least_squares_jvp(primals: tuple, tangents: tuple) -> tuple:
 
 
 @op("linalg_lstsq(Tensor self, Tensor b, float? rcond=None, *, str? driver=None)"
-    " -> (Tensor solution, Tensor residuals, Tensor rank, Tensor singular_values)", expose="linalg:lstsq")  # fmt: skip
+    " -> (Tensor solution, Tensor residuals, Tensor rank, Tensor singular_values)", expose="linalg:lstsq",
+    still="singular_values")  # fmt: skip
 def linalg_lstsq(self: Any, b: Any, rcond: float | None, *, driver: str | None) -> tuple:
     """``X`` of least norm that minimises ``|A X - B|``, found through singular values whatever the driver.
 

@@ -213,13 +213,13 @@ def clone(x: Any) -> Any:
     return x
 
 
-def samples(op: Op, dtype: torch.dtype, grad: bool = False) -> list:
+def samples(op: Op, dtype: torch.dtype, grad: bool = False, count: int = SAMPLES) -> list:
     """Some of the database's inputs, from the first to the last; the same ones each time."""
     torch.manual_seed(0)
     every = [s for s in op.sample_inputs("cpu", dtype, requires_grad=grad) if not _is_sparse(s)]
-    if len(every) <= SAMPLES:
+    if len(every) <= count:
         return every
-    return [every[round(i * (len(every) - 1) / (SAMPLES - 1))] for i in range(SAMPLES)]
+    return [every[round(i * (len(every) - 1) / (count - 1))] for i in range(count)]
 
 
 def _is_sparse(sample: Any) -> bool:
@@ -306,11 +306,13 @@ def tolerance(op: Op, expected: torch.Tensor) -> dict[str, float]:
     return {"rtol": rtol, "atol": atol}
 
 
-def cases(wanted: Callable[[Op, torch.dtype], bool] = lambda op, dtype: True) -> list[tuple[str, Op, torch.dtype]]:
+def cases(
+    wanted: Callable[[Op, torch.dtype], bool] = lambda op, dtype: True, dtypes: tuple[torch.dtype, ...] = DTYPES
+) -> list[tuple[str, Op, torch.dtype]]:
     """Operator and dtype pairs as (id, operator, dtype)."""
     return [
         (f"{name}-{str(dtype).removeprefix('torch.')}", op, dtype)
         for name, op in OPS.items()
-        for dtype in DTYPES
+        for dtype in dtypes
         if dtype in op.supported_dtypes("cpu") and wanted(op, dtype)
     ]

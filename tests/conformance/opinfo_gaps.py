@@ -18,6 +18,7 @@ GAPS: dict[str, str] = {
     "*:torch.ops.aten._safe_softmax.default-*": _INTERNAL,
     "*:_unsafe_masked_index*": _INTERNAL,
     "*:_chunk_cat*": _INTERNAL,
+    "gradient:as_strided.partial_views-*": "a leaf that is a view itself: as_strided begins at what it is a view of",
     "gradient:as_strided_scatter-*": "torch gives elements that are overwritten a gradient, and others none",
     "errors:narrow_copy": "an assertion inside torch fails, where narrow and jtorch raise IndexError",
     "errors:__rdiv__": "of numbers alone torch's method fails for want of an attribute",
