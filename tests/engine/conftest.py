@@ -2,11 +2,10 @@
 
 import pytest
 
-from jtorch.engine import flush, report, trace
+from jtorch.engine import report, trace
 
 
 @pytest.fixture(autouse=True)
-def _afresh():
-    flush.flush_all("a test begins")
+def _afresh(_nothing_pending):
     trace._roots.clear()
     report.reset()
