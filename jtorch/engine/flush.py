@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax.extend.core import get_opaque_trace_state
 
-from jtorch.engine import autograd, checks, config, devices, report, trace
+from jtorch.engine import autograd, checks, config, devices, report, spares, trace
 from jtorch.engine.devices import jax_device
 from jtorch.engine.graph import Spent
 from jtorch.engine.op import NUMBERS
@@ -200,6 +200,7 @@ def _compute(tr: Trace, values: list[Value | None], held: list[int], cursor: tra
         return
     kept = set(held)
     device = tr.device
+    spares.release([values[i].array for i in leaves])  # type: ignore[union-attr]
     args: list[Any] = []
     donate = []
     for i in leaves:
@@ -219,9 +220,9 @@ def _compute(tr: Trace, values: list[Value | None], held: list[int], cursor: tra
     with _compiling:
         ready, new = program(cursor, device, alive, tuple(donate))
         began = time.perf_counter()
-        spares = ready.spares
-        if spares is not None:
-            args += spares.take()
+        spare = ready.spares
+        if spare is not None:
+            args += spare.take()
         if ready.checked:
             code, *outs = ready.call(checks.take_code(device), *args)
             checks.set_code(device, code)
@@ -230,8 +231,8 @@ def _compute(tr: Trace, values: list[Value | None], held: list[int], cursor: tra
         report.flushed(why, cursor, ready, new, time.perf_counter() - began)
     for i, out in zip(ready.outputs, outs, strict=True):
         values[i].array = out  # type: ignore[union-attr]
-    if spares is not None:
-        spares.keep([values[i].array for i in spares.positions])  # type: ignore[union-attr]
+    if spare is not None:
+        spare.keep([values[i].array for i in spare.positions])  # type: ignore[union-attr]
 
 
 def _remotely(values: list[Value | None], cursor: trace.Node, leaves: list[int], alive: tuple[int, ...]) -> None:

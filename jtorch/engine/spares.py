@@ -47,7 +47,7 @@ class Spares:
         if not arrays:
             return [self._new(a) for a in self.avals]
         for i, n in enumerate(_held(arrays)):
-            if n > _HELD or arrays[i].is_deleted():
+            if n > _HELD or arrays[i] is None or arrays[i].is_deleted():
                 arrays[i] = self._new(self.avals[i])
         return arrays
 
@@ -62,6 +62,14 @@ class Spares:
 
     def _new(self, aval: Aval) -> Any:
         return jax.device_put(np.zeros(aval.shape, aval.dtype), jax_device(self.device))
+
+
+def release(leaves: list[Any]) -> None:
+    """Let go of arrays that a program is to take as inputs: it may want to donate them itself."""
+    if _owner is None or not _owner.arrays:
+        return
+    ids = {id(a) for a in leaves}
+    _owner.arrays = [None if id(a) in ids else a for a in _owner.arrays]
 
 
 def drop() -> None:
