@@ -203,7 +203,7 @@ def _signature(op: OpDef, params: list[Param], rename: dict[str, str], out: bool
             parts.append("*")
             star = True
         if p.default is REQUIRED:
-            parts.append(name)
+            parts.append(f"{name}=_absent" if p in _after_dim(params) and not star else name)
         else:
             names[f"_d{i}"] = p.default
             parts.append(f"{name}=_d{i}")
@@ -212,6 +212,12 @@ def _signature(op: OpDef, params: list[Param], rename: dict[str, str], out: bool
     if any(p.name in ("dim", "keepdim") for p in params):
         parts.append("**_numpy_names")
     return ", ".join(parts), names
+
+
+def _after_dim(params: list[Param]) -> list[Param]:
+    """The required parameters from ``dim`` on: that may come under NumPy's name."""
+    first = next((i for i, p in enumerate(params) if p.name in ("dim", "keepdim")), len(params))
+    return [p for p in params[first:] if p.default is REQUIRED and not p.kwonly]
 
 
 def generate(
@@ -234,7 +240,7 @@ def generate(
         _op=op, T=T, Tensor=Tensor, _run=call.run, _run_view=call.run_view, _uncast=call.uncast, _tensor=tensor_arg,
         _strict=strict_tensor_arg,
         _tensors=tensors_arg, _out=call.write_out, _alias=_numpy_aliases, _spread=_spread, _mismatch=Mismatch,
-        _plain=PLAIN, _Asked=Asked, _answer=answer,
+        _absent=_absent, _plain=PLAIN, _Asked=Asked, _answer=answer,
     )  # fmt: skip
     body: list[str] = []
     entries: list[str] = []
@@ -251,6 +257,10 @@ def generate(
             f"        raise TypeError({name!r} + '() got an unexpected keyword argument ' + "
             "repr(next(iter(_numpy_names))))"
         )
+    for p in _after_dim(order):
+        if p.name != op.varargs:
+            missing = f"{name}() missing 1 required positional argument: '{p.name}'"
+            body.append(f"if {_safe(p.name)} is _absent: raise _mismatch({missing!r})")
     if dynamic:
         body.append("_values = []")
     inputs: list[str] = []
@@ -364,6 +374,9 @@ def _quick(op: OpDef, slow: Callable) -> Callable:
         for p in rest
     )  # fmt: skip
     return call.fast(op, spec, slow)
+
+
+_absent: Any = object()
 
 
 def _numpy_aliases(given: dict, name: str, value: Any, op: str) -> Any:

@@ -205,20 +205,23 @@ def _number(x: Any) -> Any:
     return x.item() if isinstance(x, np.generic) else x
 
 
-def _like(value: Any) -> Callable:
+def _like(value: Any, name: str = "full_like") -> Callable:
     def make(
         input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
         memory_format: Any = None, pin_memory: bool = False,
     ) -> Tensor:  # fmt: skip
+        if not isinstance(input, Tensor):
+            kind = type(input).__name__
+            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {kind}")
         aval = input._aval()
         np_dtype = aval.dtype if dtype is None else to_numpy_dtype(dtype)
-        name = aval.device if device is None else engine_name(device)
-        return _full(aval.shape, value, np_dtype, name, requires_grad)
+        where = aval.device if device is None else engine_name(device)
+        return _full(aval.shape, value, np_dtype, where, requires_grad)
 
     return asking(make)
 
 
-zeros_like, ones_like, empty_like = _like(0), _like(1), _like(0)
+zeros_like, ones_like, empty_like = _like(0, "zeros_like"), _like(1, "ones_like"), _like(0, "empty_like")
 zeros_like.__name__, ones_like.__name__, empty_like.__name__ = "zeros_like", "ones_like", "empty_like"
 zeros_like.__doc__ = "Zeros of a tensor's shape, dtype and device (torch.zeros_like)."
 ones_like.__doc__ = "Ones of a tensor's shape, dtype and device (torch.ones_like)."

@@ -19,6 +19,8 @@ GAPS: dict[str, str] = {
     "*:_unsafe_masked_index*": _INTERNAL,
     "*:_chunk_cat*": _INTERNAL,
     "gradient:as_strided.partial_views-*": "a leaf that is a view itself: as_strided begins at what it is a view of",
+    "gradient:cholesky_inverse-*": "the other triangle of the factor, which is not read, gets no gradient",
+    "gradient:cholesky_solve-*": "the other triangle of the factor, which is not read, gets no gradient",
     "gradient:as_strided_scatter-*": "torch gives elements that are overwritten a gradient, and others none",
     "errors:narrow_copy": "an assertion inside torch fails, where narrow and jtorch raise IndexError",
     "errors:__rdiv__": "of numbers alone torch's method fails for want of an attribute",

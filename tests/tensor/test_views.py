@@ -76,13 +76,12 @@ def test_copies_are_apart(copy):
         lambda x: x.to("cpu"),
         lambda x: x.real,
         lambda x: x.conj(),
-        lambda x: x.view(-1).flatten(),
+        lambda x: x.flatten(0, 0),
     ],
 )
 def test_what_needs_no_change_is_returned_itself(same):
     x = numbers()
-    y = same(x)
-    assert y is x or y.shape == (12,)
+    assert same(x) is x
 
 
 def test_view_needs_fitting_strides():

@@ -15,4 +15,4 @@ def finish(input: Any, made: Any, inplace: bool, name: str) -> Any:
     if not inplace:
         return made
     check_inplace(input)
-    return write_result(input, made, name + "_")
+    return input if made is input else write_result(input, made, name + "_")
