@@ -42,8 +42,11 @@ def test_what_is_held_keeps_its_values(hold):
     flush.flush_all("t")
     assert x[0].item() == 0
     held = held[0] if isinstance(held, (list, tuple)) else held
-    array = np.asarray(held.array if hasattr(held, "aval") and not hasattr(held, "devices") else held.detach() if isinstance(
-        held, torch.Tensor) else held)  # fmt: skip
+    if isinstance(held, torch.Tensor):
+        held = held.detach()
+    elif hasattr(held, "aval") and not hasattr(held, "devices"):  # a value of the engine's
+        held = held.array
+    array = np.asarray(held)
     assert (array == 5).all()
 
 
