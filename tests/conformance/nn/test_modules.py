@@ -2,6 +2,7 @@
 state dict.
 """
 
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -117,11 +118,18 @@ def test_module(case: Case) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_state_dict_goes_both_ways(case: Case) -> None:
     if case.name.startswith("Lazy"):
-        theirs, ours = _build(torch, case), _build(jtorch, case)
-        theirs(*_inputs(torch, case))
-        source = theirs.state_dict()
+        trained, theirs, ours = _build(torch, case), _build(torch, case), _build(jtorch, case)
+        trained(*_inputs(torch, case))
+        source = trained.state_dict()
+        theirs.load_state_dict(source)
         ours.load_state_dict({k: jtorch.tensor(_numpy(v)) for k, v in source.items()})
-        want, got = _run(torch, case, theirs.eval())[0], _run(jtorch, case, ours.eval())[0]
+        try:
+            want = _run(torch, case, theirs.eval())[0]
+        except ValueError as refusal:  # torch leaves num_features at 0 when the numbers come from a file
+            with pytest.raises(ValueError, match=re.escape(str(refusal))):
+                _run(jtorch, case, ours.eval())
+            return
+        got = _run(jtorch, case, ours.eval())[0]
         for g, w in zip(got, want, strict=True):
             _same(g, w, case.tol, "result")
         return
