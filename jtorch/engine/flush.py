@@ -6,7 +6,7 @@ import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -22,6 +22,8 @@ from jtorch.engine.value import DIRECT, Value
 
 SMALL = 1 << 14  # elements of a host array that are sent with the call; what is used again is put on the device
 
+_HELD_BY_VALUE = spares.UNHELD + 1  # holders of an array that only one value holds
+
 _compiling = threading.RLock()
 getrefcount = sys.getrefcount
 
@@ -34,19 +36,6 @@ def _alive(values: list[Value | None]) -> list[int]:
 # The reference count, as counted inside _alive, of a value that only the trace holds: measured, as Python versions
 # differ.
 _HELD = max([getrefcount(v) for i, v in enumerate([object(), object(), object()])])
-
-
-class _Holder:
-    def __init__(self) -> None:
-        self.array = object()
-
-
-def _array_held(v: Any) -> int:
-    array = v.array
-    return getrefcount(array)
-
-
-_ARRAY_HELD = _array_held(_Holder())  # the same for an array that only one value holds, seen through a local name
 
 
 def flush_for(value: Value, why: str) -> None:
@@ -120,7 +109,8 @@ def flush(tr: Trace, why: str) -> None:
     if not values:
         return
     tr.dead = True
-    tr.nodes = _held(tr.nodes)
+    if tr.nodes:
+        tr.nodes = _held(tr.nodes)
     held = _alive(values)
     if tr.cursor.end and _keep_graphs(tr, held):
         held = _alive(values)
@@ -141,17 +131,17 @@ def _keep_graphs(tr: Trace, held: list[int]) -> bool:
 
     Returns whether more values may be held by now.
     """
-    values = tr.values
-    producers = None
+    values: list[Any] = tr.values
+    made = [i for i in held if (v := values[i]).requires_grad and v.owner is None and v.node is None]
+    if not made and not tr.nodes:
+        return False
+    producers = tr.cursor.producers()
     found: list[Any] = []
-    for i in held:
-        v: Any = values[i]
-        if not v.requires_grad or v.owner is not None or v.node is not None:
-            continue
-        producers = producers or tr.cursor.producers()
-        step = producers[i]
-        if any(step.start in freed for freed in tr.consumed):  # type: ignore[union-attr]
-            found.append((v, autograd.spent(step), i - step.start))  # type: ignore[arg-type, union-attr]
+    for i in made:
+        v, step = values[i], producers[i]
+        assert step is not None
+        if any([step.start in freed for freed in tr.consumed]):
+            found.append((v, autograd.spent(step), i - step.start))
         else:
             node = autograd.node_of(v)
             found.append((v, node, autograd.node_output(v, node)))
@@ -190,35 +180,39 @@ def _elsewhere(fn: Callable, *args: Any) -> None:
         pool.submit(fn, *args).result()
 
 
+class _Usual(NamedTuple):
+    """How a trace that ended on a node was run. It holds again while the same values are alive, and each leaf has the
+    same kind of array with as many holders.
+    """
+
+    held: list[int]
+    kinds: list[type]
+    holders: list[int]
+    alive: tuple[int, ...]
+    donate: tuple[int, ...]
+
+
 def _compute(tr: Trace, values: list[Value | None], held: list[int], cursor: trace.Node, why: str, own: bool) -> None:
     leaves, checked = cursor.leaves()
-    alive = tuple([i for i in held if i not in leaves])
-    if not alive and not checked:
-        return
-    if devices.forked:
-        _remotely(values, cursor, list(leaves), alive)
-        return
-    kept = set(held)
     device = tr.device
-    spares.release([values[i].array for i in leaves])  # type: ignore[union-attr]
-    args: list[Any] = []
-    donate = []
-    for i in leaves:
-        v: Any = values[i]
-        array = v.array
-        if v.aval.device != device:
-            array = jax.device_put(array, jax_device(device))
-        elif type(array) is np.ndarray:
-            if own and i not in kept and getrefcount(array) <= _ARRAY_HELD and _sole(array):
-                donate.append(i)  # as its successor will be in the next step
-            elif v.sent or v.aval.size > SMALL:
-                array = v.array = jax.device_put(array, jax_device(device))
-            v.sent = True
-        elif own and getrefcount(array) <= _ARRAY_HELD and i not in kept and type(array) not in NUMBERS:
-            donate.append(i)
-        args.append(array)
+    args: list[Any] = [values[i].array for i in leaves]  # type: ignore[union-attr]
+    spares.release(args)
+    holders, kinds = spares.holders(args), list(map(type, args))
+    usual = cursor.usual
+    if own and usual is not None and usual[:3] == (held, kinds, holders):
+        alive, donate = usual.alive, usual.donate
+    else:
+        alive = tuple([i for i in held if i not in leaves])
+        if not alive and not checked:
+            return
+        if devices.forked:
+            _remotely(values, cursor, args, alive)
+            return
+        donate = _prepare(values, list(leaves), args, holders, frozenset(held), device, own)
+        settled = own and np.ndarray not in kinds and all(k.aval.device == device for k in leaves.values())
+        cursor.usual = _Usual(held, kinds, holders, alive, donate) if settled else None
     with _compiling:
-        ready, new = program(cursor, device, alive, tuple(donate))
+        ready, new = program(cursor, device, alive, donate)
         began = time.perf_counter()
         spare = ready.spares
         if spare is not None:
@@ -235,10 +229,38 @@ def _compute(tr: Trace, values: list[Value | None], held: list[int], cursor: tra
         spare.keep([values[i].array for i in spare.positions])  # type: ignore[union-attr]
 
 
-def _remotely(values: list[Value | None], cursor: trace.Node, leaves: list[int], alive: tuple[int, ...]) -> None:
+def _prepare(
+    values: list[Value | None],
+    leaves: list[int],
+    args: list[Any],
+    holders: list[int],
+    kept: frozenset[int],
+    device: str,
+    own: bool,
+) -> tuple[int, ...]:
+    """Put the leaves' arrays in ``args`` on the device where they must be; returns the leaves that can be donated."""
+    donate = []
+    for n, i in enumerate(leaves):
+        v: Any = values[i]
+        array = args[n]
+        free = own and holders[n] <= _HELD_BY_VALUE and i not in kept
+        if v.aval.device != device:
+            args[n] = jax.device_put(array, jax_device(device))
+        elif type(array) is np.ndarray:
+            if free and _sole(array):
+                donate.append(i)  # as its successor will be in the next step
+            elif v.sent or v.aval.size > SMALL:
+                args[n] = v.array = jax.device_put(array, jax_device(device))
+            v.sent = True
+        elif free and type(array) not in NUMBERS:
+            donate.append(i)
+    return tuple(donate)
+
+
+def _remotely(values: list[Value | None], cursor: trace.Node, args: list[Any], alive: tuple[int, ...]) -> None:
     """The same in a forked process, which cannot use XLA."""
     from jtorch.engine import remote
 
-    outs = remote.run(cursor, alive, [values[i].array for i in leaves])  # type: ignore[union-attr]
+    outs = remote.run(cursor, alive, args)
     for i, out in zip(alive, outs, strict=True):
         values[i].array = out  # type: ignore[union-attr]

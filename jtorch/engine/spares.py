@@ -23,11 +23,12 @@ def fits(avals: list[Aval]) -> bool:
     return 0 < sum(a.size * a.dtype.itemsize for a in avals) <= LIMIT
 
 
-def _held(arrays: list[Any]) -> list[int]:
-    return [sys.getrefcount(a) for a in arrays]
+def holders(arrays: list[Any]) -> list[int]:
+    """How often each array is referred to, for comparison with :data:`UNHELD`."""
+    return list(map(sys.getrefcount, arrays))
 
 
-_HELD = _held([object()])[0]
+UNHELD = holders([object()])[0]  # of an array that nothing but the list holds: Python versions differ
 
 
 class Spares:
@@ -46,8 +47,8 @@ class Spares:
         arrays, self.arrays = self.arrays, []
         if not arrays:
             return [self._new(a) for a in self.avals]
-        for i, n in enumerate(_held(arrays)):
-            if n > _HELD or arrays[i] is None or arrays[i].is_deleted():
+        for i, n in enumerate(holders(arrays)):
+            if n > UNHELD or arrays[i] is None or arrays[i].is_deleted():
                 arrays[i] = self._new(self.avals[i])
         return arrays
 
@@ -68,7 +69,7 @@ def release(leaves: list[Any]) -> None:
     """Let go of arrays that a program is to take as inputs: it may want to donate them itself."""
     if _owner is None or not _owner.arrays:
         return
-    ids = {id(a) for a in leaves}
+    ids = set(map(id, leaves))
     _owner.arrays = [None if id(a) in ids else a for a in _owner.arrays]
 
 

@@ -24,7 +24,7 @@ class Node:
 
     __slots__ = (
         "parent", "op", "spec", "fn", "refs", "fresh", "start", "avals", "aval", "grads", "grad", "single",
-        "wants", "children", "families", "backwards", "segments", "programs", "where", "_producers", "_leaves", "end",
+        "wants", "children", "families", "backwards", "segments", "programs", "where", "_producers", "_leaves", "end", "usual",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +61,7 @@ class Node:
         self.backwards: dict = {}  # memoised backward passes that start here
         self.segments: dict = {}  # stretches that compiled functions recorded from here
         self.programs: dict = {}  # executables of traces that end here, by live outputs and donated leaves
+        self.usual: Any = None  # how the last of those traces was run, see flush.py
         self._producers: Any = None
         self._leaves: Any = None
 

@@ -41,7 +41,7 @@ class Value:
     is None for what was made in inference mode.
     """
 
-    __slots__ = ("array", "aval", "trace", "index", "requires_grad", "__dict__", "__weakref__")
+    __slots__ = ("array", "aval", "trace", "index", "requires_grad", "_overwritten", "__dict__", "__weakref__")
 
     owner: "weakref.ref[Leaf] | None" = None  # the leaf tensor whose gradient this value's cotangent is
     node: "GradNode | None" = None  # the backward graph behind it, once it stands outside a trace
@@ -73,16 +73,22 @@ class Value:
         """What its views look at."""
         if self._fate is None:
             self._fate = Fate()
+            self._fate.overwritten = self.overwritten
         return self._fate
 
     @property
     def overwritten(self) -> int:
         """The version of its storage from which on an in-place write has replaced it; 0: none has."""
-        return 0 if self._fate is None else self._fate.overwritten
+        try:
+            return self._overwritten
+        except AttributeError:  # the slot is empty until then: most values never are
+            return 0
 
     @overwritten.setter
     def overwritten(self, version: int) -> None:
-        self.fate.overwritten = version
+        self._overwritten: int = version
+        if self._fate is not None:
+            self._fate.overwritten = version
 
     @property
     def source(self) -> Fate | None:
