@@ -131,16 +131,44 @@ def backward(
     if inputs is not None:
         _into(roots, inputs.values() if isinstance(inputs, dict) else inputs, retain, create_graph)
         return
-    st = _local.state
-    tr = st.trace
     value, _, ct = roots[0]
-    if len(roots) > 1 or create_graph or value is None or not engine.backward(value, ct, retain):
-        _walk(roots, retain=retain, create_graph=create_graph)
+    if len(roots) == 1 and not create_graph and value is not None and _known(value, ct, retain):
+        return
+    tr = _local.state.trace
+    _walk(roots, retain=retain, create_graph=create_graph)
+    _passed(tr, retain)
+
+
+def _known(value: Value, ct: Value | None, retain: bool) -> bool:
+    """Go back the way that this path went before; False where it did not."""
+    tr = _local.state.trace
+    if not engine.backward(value, ct, retain):
+        return False
+    _passed(tr, retain)
+    return True
+
+
+def _passed(tr: Any, retain: bool) -> None:
+    """Note that a trace holds a backward pass; a second one is where it may well end."""
     if tr is None:
         return
-    if tr.backward_seen and st.trace is tr and not retain:
+    if tr.backward_seen and _local.state.trace is tr and not retain:
         boundary("second backward()")
     tr.backward_seen = True
+
+
+def _from_tensor(
+    self: Tensor, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+) -> None:
+    """Accumulate the gradients of this tensor into the leaves it was computed from (torch.Tensor.backward)."""
+    # What the last pass of this path was asked and found right needs no asking again.
+    plain = gradient is None and inputs is None and not create_graph and self._alias is None
+    if not plain or not _known(self._v, None, bool(retain_graph)):
+        backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+
+_from_tensor.__name__, _from_tensor.__qualname__ = "backward", "Tensor.backward"
+Tensor.backward = _from_tensor  # type: ignore[attr-defined]
 
 
 def _into(roots: list[Root], inputs: Any, retain: bool, create_graph: bool) -> None:

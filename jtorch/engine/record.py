@@ -59,7 +59,7 @@ def record(op: Any, spec: tuple, inputs: tuple[Value, ...]) -> Any:
 
 
 def _outputs(tr: Trace, node: Node) -> Any:
-    out = [Value(None, a, tr, node.start + i, g) for i, (a, g) in enumerate(zip(node.avals, node.grads, strict=True))]
+    out = [Value(None, a, tr, i, g) for a, i, g in node.results]
     tr.values.extend(out)
     return out[0] if node.single else out
 

@@ -67,7 +67,7 @@ class Spares:
 
 def release(leaves: list[Any]) -> None:
     """Let go of arrays that a program is to take as inputs: it may want to donate them itself."""
-    if _owner is None or not _owner.arrays:
+    if _owner is None or not _owner.arrays or max(holders(_owner.arrays)) <= UNHELD:
         return
     ids = set(map(id, leaves))
     _owner.arrays = [None if id(a) in ids else a for a in _owner.arrays]

@@ -25,6 +25,7 @@ class Node:
     __slots__ = (
         "parent", "op", "spec", "fn", "refs", "fresh", "start", "avals", "aval", "grads", "grad", "single",
         "wants", "children", "families", "backwards", "segments", "programs", "where", "_producers", "_leaves", "end", "usual",
+        "results",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +57,7 @@ class Node:
         self.wants = wants  # which inputs a gradient is wanted for
         self.where = where  # the user's file:line when it was first recorded
         self.end = start + len(avals)
+        self.results = tuple(zip(avals, range(start, self.end), grads, strict=True))  # as they come out
         self.children: tuple[dict, dict] = ({}, {})  # by key: recorded under no_grad, under grad
         self.families: dict = {}  # key without its numbers -> the one key seen, or RUNTIME
         self.backwards: dict = {}  # memoised backward passes that start here

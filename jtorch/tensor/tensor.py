@@ -315,14 +315,6 @@ class Tensor(metaclass=TensorMeta):
             for hook in list(self.__dict__["_post_accumulate"].values()):
                 hook(self)
 
-    def backward(
-        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
-    ) -> None:
-        """Accumulate the gradients of this tensor into the leaves it was computed from (torch.Tensor.backward)."""
-        from jtorch.autograd.backward import backward
-
-        backward(self, gradient, retain_graph, create_graph, inputs=inputs)
-
     def detach(self) -> "Tensor":
         """The same elements, sharing storage, without history."""
         made = wrap(alias_of(self._value))
