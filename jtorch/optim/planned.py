@@ -182,12 +182,11 @@ class Plan:
         self.groups = [_Group(group, optimizer._rule) for group in optimizer.param_groups]
         self.params: list[Any] = []  # those with a gradient
         self.idle: list[Any] = []  # those without
-        self.owners: list[Hashable] = []
         self.slots: list[tuple[dict, str]] = []  # where the state's tensors are found
         self.shared: list[tuple[dict, str, Tensor]] = []  # where they are found again
         self.tensors: list[tuple[Any, Any]] = []  # where numbers that are tensors are found
         self._build(optimizer)
-        self.entries = [id(self.state[key]) for key in self.owners]
+        self.entries = list(map(id, self.state.values()))
         self.vector = runtime_scalar(self._numbers(), np.float64, device)  # type: ignore[arg-type]
 
     def _build(self, optimizer: PlannedOptimizer) -> None:
@@ -209,7 +208,6 @@ class Plan:
                 if not wanted:
                     layout.append(())
                     continue
-                self.owners.append(key)
                 entry = optimizer._start(key, wanted, self.device, g.group, counters)
                 for name in optimizer._rule.counters:
                     if id(entry[name]) in held:
@@ -288,7 +286,7 @@ class Plan:
             or len(groups) != len(self.groups)
             or any([p._grad is None for p in self.params])
             or any([p._grad is not None for p in self.idle])
-            or list(map(id, map(state.get, self.owners))) != self.entries
+            or list(map(id, state.values())) != self.entries  # asking by tensor costs more
             or any([entry[name] is not x for entry, name, x in self.shared])
             or (self.params and self.params[0]._v.aval.device != self.device)
         ):
