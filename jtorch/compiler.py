@@ -11,14 +11,19 @@ identity. A function that needs data in between (``.item()``, a shape that depen
 """
 
 import functools
+import random
 from collections.abc import Callable
+from operator import is_
 from typing import Any
 
-from jtorch.engine import record, segment, trace
+import numpy as np
+
+from jtorch.engine import config, record, segment, trace
 from jtorch.engine.flush import flush, flush_all
 from jtorch.engine.value import Value
-from jtorch.nn.modules import _changes
 from jtorch.nn.modules.module import Module
+from jtorch.reach import SCALARS, Reach, Unknown, scalar
+from jtorch.tensor.device import get_default_device
 from jtorch.tensor.fused import settle
 from jtorch.tensor.generator import generator_of
 from jtorch.tensor.tensor import Tensor, wrap
@@ -36,44 +41,43 @@ __all__ = [
 ]
 
 _local = trace._local
-_SCALARS = (bool, int, float, complex, str, bytes, type(None))
 _MODES = (None, "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 _BACKENDS = ("inductor", "eager", "aot_eager", "cudagraphs", "xla", "jtorch")
 _ATTEMPTS = 8  # failed observations of one function before it is left alone
-
-
-class _Unknown(Exception):
-    """A structure that cannot be looked through."""
+_MOST = 256  # kinds of calls that are kept of one function
 
 
 # -- structures of arguments and results
 
 
-def _flatten(x: Any, tensors: list[Tensor]) -> Any:
-    """The structure of ``x`` as a hashable key; its tensors are appended to ``tensors``."""
-    if isinstance(x, Tensor):
-        tensors.append(x)
-        return Tensor
+def _flatten(x: Any, tensors: list[Tensor], look: Callable[[Any, list], Any]) -> Any:
+    """The structure of ``x`` as a hashable key; its tensors are appended to ``tensors``. ``look``: at objects."""
     kind = type(x)
-    if kind in _SCALARS:
-        return (kind, repr(x) if kind is float else x)
+    if kind is Tensor or isinstance(x, Tensor):
+        tensors.append(x)
+        return kind
+    if kind in SCALARS:
+        return scalar(x)
     if isinstance(x, tuple):
-        return (kind, *[_flatten(each, tensors) for each in x])
+        return (kind, *[_flatten(each, tensors, look) for each in x])
     if kind is list:
-        return (list, *[_flatten(each, tensors) for each in x])
-    if isinstance(x, dict):
-        return (kind, *[(k, _flatten(each, tensors)) for k, each in x.items()])
-    return (kind, id(x))
+        return (list, *[_flatten(each, tensors, look) for each in x])
+    if kind is dict:
+        return (
+            dict,
+            *[(k if isinstance(k, SCALARS) else look(k, []), _flatten(v, tensors, look)) for k, v in x.items()],
+        )
+    return look(x, tensors)
 
 
 def _result(x: Any, place: Callable[[Tensor], Callable]) -> Callable[[list], Any]:
     """How to make ``x`` again from what a replay gives: a function of the list of its tensors' makers."""
     if isinstance(x, Tensor):
         if type(x) is not Tensor:
-            raise _Unknown
+            raise Unknown
         return place(x)
     kind = type(x)
-    if kind in _SCALARS:
+    if kind in SCALARS:
         return lambda given: x
     if isinstance(x, tuple) and (kind is tuple or hasattr(x, "_fields")):
         parts = [_result(each, place) for each in x]
@@ -85,81 +89,7 @@ def _result(x: Any, place: Callable[[Tensor], Callable]) -> Callable[[list], Any
     if kind is dict:
         items = [(k, _result(each, place)) for k, each in x.items()]
         return lambda given: {k: part(given) for k, part in items}
-    raise _Unknown
-
-
-# -- what a function reaches beside its arguments
-
-
-class _Surroundings:
-    """The modules and tensors that a function reaches, and their fingerprint, renewed when some module changed."""
-
-    def __init__(self, fn: Callable) -> None:
-        self.fn = fn
-        inner = getattr(fn, "__func__", fn)
-        code = getattr(inner, "__code__", None)
-        self.names = code.co_names if code is not None else ()
-        self.globals = getattr(inner, "__globals__", {})
-        self.cells = getattr(inner, "__closure__", None) or ()
-        self.owner = getattr(fn, "__self__", None)
-        self.seen: Any = None
-        self.known: dict[Any, int] = {}
-
-    def look(self) -> tuple[int, list[Tensor]]:
-        """A number that stands for the present state of the surroundings, and the tensors in them."""
-        reached = [self.owner, *[self.globals.get(n) for n in self.names]]
-        reached += [c.cell_contents for c in self.cells if _filled(c)]
-        now = (_changes.count(), [id(x) if not isinstance(x, _SCALARS) else (type(x), x) for x in reached])
-        if self.seen is None or self.seen[0] != now:
-            tensors: list[Tensor] = []
-            prints: list[Any] = []
-            for x in reached:
-                if isinstance(x, Module):
-                    prints.append(_fingerprint(x, tensors))
-                elif isinstance(x, (Tensor, *_SCALARS)):
-                    prints.append(_flatten(x, tensors))
-                elif isinstance(x, (list, tuple, dict)):
-                    prints.append(_contents(x, tensors))
-                else:
-                    prints.append(id(x))
-            number = self.known.setdefault(tuple(prints), len(self.known))
-            self.seen = (now, number, tensors)
-        return self.seen[1], self.seen[2]
-
-
-def _filled(cell: Any) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018  (raises for a variable that is not set yet)
-    except ValueError:
-        return False
-    return True
-
-
-def _contents(x: Any, tensors: list[Tensor]) -> Any:
-    if isinstance(x, Module):
-        return _fingerprint(x, tensors)
-    if isinstance(x, (list, tuple)):
-        return (type(x), *[_contents(each, tensors) for each in x])
-    if isinstance(x, dict):
-        return (type(x), *[(k if isinstance(k, _SCALARS) else id(k), _contents(v, tensors)) for k, v in x.items()])
-    return _flatten(x, tensors)
-
-
-def _fingerprint(root: Module, tensors: list[Tensor]) -> tuple:
-    """Whatever of a module and its children can change what calling it records; their tensors are appended."""
-    prints: list[Any] = []
-    for m in root.modules():
-        prints.append(id(m))
-        for name, x in m.__dict__.items():
-            if name in ("_parameters", "_buffers"):
-                found = [t for t in x.values() if t is not None]
-                tensors.extend(found)
-                prints.append((name, *[id(t) for t in found]))
-            elif name.endswith("_hooks"):
-                prints.append(tuple(x))
-            elif name != "_modules":
-                prints.append((name, _contents(x, tensors)))
-    return tuple(prints)
+    raise Unknown
 
 
 # -- one compiled function
@@ -168,10 +98,11 @@ def _fingerprint(root: Module, tensors: list[Tensor]) -> tuple:
 class _Replay:
     """A segment with what it does to tensors: what it writes, what it draws, and what it returns."""
 
-    __slots__ = ("segment", "writes", "draws", "made", "result", "words")
+    __slots__ = ("segment", "writes", "draws", "made", "result", "words", "sure")
 
     def __init__(self, found: segment.Segment) -> None:
         self.segment = found
+        self.sure = False  # a second call has done the same
         self.writes: list[tuple[int, int, int]] = []  # which tensor, the new value's position, versions gone by
         self.draws: list[Callable[[], Value]] = []
         self.made: list[tuple[int, Any, bool | None]] = []  # position, aval and requires_grad of what is returned
@@ -185,21 +116,31 @@ class Compiled:
     def __init__(self, fn: Callable, fullgraph: bool) -> None:
         self.fn = fn
         self.fullgraph = fullgraph
-        self.around = _Surroundings(fn)
-        self.failures = 0
+        self.numbers: dict[tuple, tuple] = {}
+        self.around = Reach(fn, self.numbers)
+        self.objects: dict[int, Reach] = {}  # what is reached from objects among the arguments
+        self.kept = self.failures = 0
         functools.update_wrapper(self, fn)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
+    def reached(self) -> Callable:
+        """What another compiled function sees of this one."""
+        return self.fn
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         st = _local.state
         if st.recording is not None or st.watched or st.capture is not None or record.eager or _off:
             return self.fn(*args, **kwargs)
-        tensors: list[Tensor] = []
-        structure = _flatten((args, kwargs) if kwargs else args, tensors)
-        number, reached = self.around.look()
-        tensors += reached
+        if self.failures >= _ATTEMPTS and not self.fullgraph and not self.kept:
+            return self.fn(*args, **kwargs)
+        call = _Call(self, args, kwargs)
+        try:
+            seen, tensors = call.look()
+        except Unknown:
+            self.failures += 1
+            return call.run(segment.Recording(self.whole, _name(self.fn)))
         values = [t._v if t._alias is None else t._value for t in tensors]
         device = next((v.aval.device for v in values if v.aval.ndim), "cpu")
         if device == "meta":
@@ -214,22 +155,27 @@ class Compiled:
         found = segment.keys(tr, values)
         if found is None:
             return self.fn(*args, **kwargs)
-        autocast = None if st.autocast is None else tuple(st.autocast.dtypes.items())
-        key = (self, number, structure, st.grad, st.inference, autocast, found)
+        key = (self, seen, call.modes(), found)
         start = tr.cursor
         replay = start.segments.get(key)
-        if replay is not None:
+        if replay is not None and replay.sure:
             made = self._again(st, tr, replay, tensors, values, generator)
             if made is not _missed:
                 return made
-        if self.failures >= _ATTEMPTS and not self.fullgraph:
+        if self.failures >= _ATTEMPTS and not self.fullgraph or self.kept >= _MOST:
             return self.fn(*args, **kwargs)
-        return self._observe(st, tr, key, tensors, values, generator, args, kwargs)
+        return self._observe(st, tr, key, tensors, values, generator, call)
+
+    @property
+    def whole(self) -> str:
+        """Who says that there must be no break; empty: there may."""
+        return "torch.compile(fullgraph=True)" if self.fullgraph else ""
 
     def _again(self, st: Any, tr: Any, replay: _Replay, tensors: list, values: list[Value], generator: Any) -> Any:
-        inputs = values + [draw() for draw in replay.draws] if replay.draws else values
-        if not segment.take(st, tr, replay.segment, inputs):
+        if not replay.segment.fits(tr):
             return _missed
+        inputs = values + [draw() for draw in replay.draws] if replay.draws else values
+        segment.take(st, tr, replay.segment, inputs)
         at = tr.values
         for i, position, versions in replay.writes:
             t = tensors[i]
@@ -255,25 +201,38 @@ class Compiled:
         return replay.result(given)
 
     def _observe(
-        self, st: Any, tr: Any, key: tuple, tensors: list[Tensor], values: list[Value], generator: Any, args: tuple,
-        kwargs: dict,
-    ) -> Any:  # fmt: skip
-        """Run the function, and keep what it did if that can be done again without it."""
+        self, st: Any, tr: Any, key: tuple, tensors: list[Tensor], values: list[Value], generator: Any, call: "_Call"
+    ) -> Any:
+        """Run the function, and keep what it did if that can be done again without it.
+
+        It is kept once two calls in a row have done the same, so that what looking does not show (a clock, a file)
+        is not taken for a constant.
+        """
         for t in tensors:
             settle(t)
         start, base = tr.cursor, len(tr.values)
-        before = [(t._v, t._version, t._grad) for t in tensors]
-        seen = segment.Recording("torch.compile(fullgraph=True)" if self.fullgraph else "", _name(self.fn))
-        st.recording = seen
-        try:
-            result = self.fn(*args, **kwargs)
-        finally:
-            st.recording = None
-        if seen.broken is None and st.traces.get(tr.device) is tr:
+        before = [(t._v, _version(t), t._grad, None if t._grad is None else t._grad._v) for t in tensors]
+        seen = segment.Recording(self.whole, _name(self.fn))
+        drawn = _host_random()
+        result = call.run(seen)
+        if seen.broken is None and st.traces.get(tr.device) is tr and drawn == _host_random():
             try:
-                start.segments[key] = self._replay(tr, start, base, tensors, values, before, seen, generator, result)
+                replay = self._replay(tr, start, base, tensors, values, before, seen, generator, result)
+                now, same = call.look()
+                if (
+                    now != key[1]
+                    or call.modes() != key[2]
+                    or len(same) != len(tensors)
+                    or not all(map(is_, same, tensors))
+                ):
+                    raise Unknown("it changes what it depends on")
+                known = start.segments.get(key)
+                replay.sure = known is not None and known.segment.equals(replay.segment)
+                self.kept += known is None
+                self.failures += known is not None and not replay.sure
+                start.segments[key] = replay
                 return result
-            except _Unknown:
+            except Unknown:
                 pass
         self.failures += 1
         return result
@@ -283,24 +242,27 @@ class Compiled:
         generator: Any, result: Any,
     ) -> _Replay:  # fmt: skip
         inputs = values + [v for v, _ in seen.draws]
-        found = segment.between(tr, start, base, inputs)
+        grads = [v for *_, v in before if v is not None]
+        found = segment.between(tr, start, base, inputs, inputs + grads)
         if found is None or seen.touched > len(seen.draws):
-            raise _Unknown
+            raise Unknown
         replay = _Replay(found)
         replay.draws = [again for _, again in seen.draws]
-        for i, (t, (old, version, grad)) in enumerate(zip(tensors, before, strict=True)):
-            if t._grad is not grad:
-                raise _Unknown
+        known: dict[int, int] = {}
+        for i, (t, (old, version, grad, grad_value)) in enumerate(zip(tensors, before, strict=True)):
+            if known.setdefault(id(t), i) != i:
+                continue
+            if t._grad is not grad or (grad is not None and grad._v is not grad_value):
+                raise Unknown
             if t._value is old:
                 continue
             aliased = t._alias is not None and bool(t._alias.steps)
             new = t._v
             if aliased or new.trace is not tr or new.index < base or new.requires_grad or new.aval is not old.aval:
-                raise _Unknown
-            replay.writes.append((i, new.index, t._version - version))
+                raise Unknown
+            replay.writes.append((i, new.index, _version(t) - version))
         if generator is not None and generator.words is not values[-1]:
             replay.words = generator.words.index
-        known = {id(t): i for i, t in enumerate(tensors)}
         storages: set[int] = {id(t._alias.storage) for t in tensors if t._alias is not None}
 
         def place(t: Tensor) -> Callable:
@@ -310,16 +272,81 @@ class Compiled:
             v = t._value
             if t._alias is not None:
                 if id(t._alias.storage) in storages:  # a view of an argument, or two of one result
-                    raise _Unknown
+                    raise Unknown
                 storages.add(id(t._alias.storage))
-            if v.trace is not tr or v.array is not None or v.index < base or v.owner is not None:
-                raise _Unknown
+            if v.trace is not tr or v.array is not None or v.index < base or v.owner is not None or v.node is not None:
+                raise Unknown
             k = len(replay.made)
             replay.made.append((v.index, v.aval, v.requires_grad))
             return lambda given: given[k]
 
         replay.result = _result(result, place)
         return replay
+
+
+class _Call:
+    """One call: its arguments, and what the function sees when it begins."""
+
+    def __init__(self, to: Compiled, args: tuple, kwargs: dict) -> None:
+        self.to = to
+        self.args = args
+        self.kwargs = kwargs
+
+    def look(self) -> tuple[tuple, list[Tensor]]:
+        """What stands for all that the function sees, but for arrays, and the tensors; raises :class:`Unknown`."""
+        to = self.to
+        tensors: list[Tensor] = []
+        structure = _flatten((self.args, self.kwargs) if self.kwargs else self.args, tensors, self._object)
+        number, reached = to.around.look()
+        tensors += reached
+        places: dict[int, int] = {}
+        ids = [id(t) if t._alias is None else id(t._alias.storage) for t in tensors]
+        aliases = None
+        if len(set(ids)) != len(ids):
+            aliases = tuple(
+                [
+                    (places.setdefault(i, k), places.setdefault(id(t), k))
+                    for k, (i, t) in enumerate(zip(ids, tensors, strict=True))
+                ]
+            )
+        grads = tuple([t._grad is None for t in tensors]) if to.around.grads or to.objects else None
+        return (number, structure, aliases, grads), tensors
+
+    def _object(self, x: Any, tensors: list[Tensor]) -> int:
+        objects = self.to.objects
+        reach = objects.get(id(x))
+        if reach is None:
+            if len(objects) >= _MOST:
+                objects.clear()
+            reach = objects[id(x)] = Reach(x, self.to.numbers)
+        number, found = reach.look()
+        tensors += found
+        return number
+
+    def modes(self) -> tuple:
+        """The modes that decide what is recorded."""
+        st = _local.state
+        autocast = None if st.autocast is None else tuple(st.autocast.dtypes.items())
+        return (st.grad, st.inference, autocast, config.default_dtype, get_default_device())
+
+    def run(self, seen: segment.Recording) -> Any:
+        """The function, observed."""
+        st = _local.state
+        st.recording = seen
+        try:
+            return self.to.fn(*self.args, **self.kwargs)
+        finally:
+            st.recording = None
+
+
+def _host_random() -> tuple:
+    """The state of Python's and NumPy's generators, which no replay would move."""
+    _, words, at, *rest = np.random.get_state()
+    return random.getstate(), words.tobytes(), at, rest  # type: ignore[attr-defined, union-attr]
+
+
+def _version(t: Tensor) -> int:
+    return t._count if t._alias is None else t._alias.version
 
 
 def _name(fn: Callable) -> str:

@@ -1,5 +1,8 @@
 """torch.compile: the same results as the plain function, without running its Python code again."""
 
+import sys
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 
@@ -16,11 +19,27 @@ class Net(nn.Module):
         self.drop = nn.Dropout(0.5)
         self.last = nn.Linear(8, 2)
         self.scale = 2.0
-        self.calls = []
 
     def forward(self, x):
-        self.calls.append(1)
         return self.last(self.drop(torch.relu(self.norm(self.first(x))))) * self.scale
+
+
+@contextmanager
+def runs(fn):
+    """A list that grows by one each time the Python code of a function runs (which it cannot know)."""
+    seen = []
+    code = fn.__code__
+
+    def look(frame, event, arg):
+        if event == "call" and frame.f_code is code:
+            seen.append(frame.f_locals.get("self"))
+
+    before = sys.getprofile()
+    sys.setprofile(look)
+    try:
+        yield seen
+    finally:
+        sys.setprofile(before)
 
 
 def pair():
@@ -47,38 +66,13 @@ def train(model, net, steps):
 
 def test_training_is_the_same_and_skips_the_python_code():
     net, plain, compiled = pair()
-    net.calls = plain.calls = None  # what forward appends to would be a change of the module
-
-    def forward(self, x):
-        seen.append(self)
-        return self.last(self.drop(torch.relu(self.norm(self.first(x))))) * self.scale
-
-    seen: list = []
-    Net.forward, before = forward, Net.forward
-    try:
+    with runs(Net.forward) as seen:
         ours, theirs = train(compiled, net, 6), train(plain, plain, 6)
-    finally:
-        Net.forward = before
     np.testing.assert_array_equal(ours, theirs)
     assert sum(m is plain for m in seen) == 6
-    assert sum(m is net for m in seen) == 1
+    assert sum(m is net for m in seen) == 2  # a call is known once it has done the same twice
     assert net.norm.num_batches_tracked.item() == 6
     np.testing.assert_array_equal(net.norm.running_mean.numpy(), plain.norm.running_mean.numpy())
-
-
-def counted(body):
-    """``body`` compiled, and the list that its Python code appends to."""
-    seen: list = []
-
-    def fn(*args, **kwargs):
-        torch_calls.append(None)
-        return body(*args, **kwargs)
-
-    torch_calls = seen
-    compiled = torch.compile(fn)
-    compiled(torch.ones(3))
-    seen.clear()
-    return compiled, seen
 
 
 @pytest.mark.parametrize(
@@ -93,21 +87,18 @@ def counted(body):
     ],
 )
 def test_what_makes_a_call_known(change, expected):
-    calls = []
-
-    class Counter(nn.Module):
+    class Scaled(nn.Module):
         def forward(self, x, by=1):
-            calls.append(1)
             return x * 2 + by
 
-    compiled = torch.compile(Counter())
+    compiled = torch.compile(Scaled())
     x = torch.arange(3.0)
-    for each in (x, x + 1):
+    for each in (x, x + 1, x + 2):
         compiled(each).tolist()
-    calls.clear()
     args = change(x)
-    result = compiled(*args)
-    assert len(calls) == expected
+    with runs(Scaled.forward) as seen:
+        result = compiled(*args)
+    assert len(seen) == expected
     by = args[1] if len(args) > 1 else 1
     np.testing.assert_array_equal(result.detach().numpy(), args[0].detach().numpy() * 2 + by)
 
@@ -175,6 +166,206 @@ def test_globals_and_closures():
     weight.mul_(factor)
     assert fn(x).tolist() == [3.0, 3.0]
     assert make(5.0)(x).tolist() == [7.0, 7.0]
+
+
+FLAG = 1.0
+
+
+def scaled(x):
+    return x * FLAG
+
+
+class Plain:
+    rate = 2.0
+
+    def __init__(self):
+        self.by = [1.0]
+        self.weight = torch.ones(3)
+
+    def __call__(self, x):
+        return x * self.by[0] * self.rate + self.weight
+
+
+def changing(case):
+    """A function of x, and what changes something that it sees."""
+    if case == "a global that a helper reads":
+        return (lambda x: scaled(x)), lambda k: globals().update(FLAG=k)
+    if case == "a number in a closure":
+        by = 1.0
+
+        def change(k):
+            nonlocal by
+            by = k
+
+        return (lambda x: x * by), change
+    if case == "a list in a closure":
+        factors = [1.0]
+        return (lambda x: sum(x * f for f in factors)), factors.append
+    if case == "a default":
+        factors = [1.0]
+        return (lambda x, f=factors: x * f[0]), lambda k: factors.__setitem__(0, k)
+    if case == "an object's list":
+        thing = Plain()
+        return (lambda x: thing(x)), lambda k: thing.by.__setitem__(0, k)
+    if case == "an object's tensor":
+        thing = Plain()
+        return thing.__call__, lambda k: setattr(thing, "weight", torch.full((3,), k))
+    if case == "a class attribute":
+        thing = Plain()
+        return thing.__call__, lambda k: setattr(Plain, "rate", k)
+    if case == "an argument":
+        thing = Plain()
+        return (lambda x, t=thing: t(x)), lambda k: thing.by.__setitem__(0, k)
+    if case == "a NumPy array":
+        array = np.ones(3, np.float32)
+        return (lambda x: x * torch.from_numpy(array)), lambda k: array.fill(k)
+    if case == "a module's list":
+        net = nn.Identity()
+        net.factors = [1.0]
+        return (lambda x: net(x) * net.factors[-1]), net.factors.append
+    if case == "a global in a method":
+
+        class Method(nn.Module):
+            def forward(self, x):
+                return x * FLAG
+
+        return Method(), lambda k: globals().update(FLAG=k)
+    assert case == "the function that is called"
+    table = {"f": torch.neg}
+    return (lambda x: table["f"](x)), lambda k: table.update(f=torch.abs if k == 3 else torch.square)
+
+
+CHANGES = (
+    "a global that a helper reads", "a number in a closure", "a list in a closure", "a default", "an object's list",
+    "an object's tensor", "a class attribute", "an argument", "a NumPy array", "a module's list",
+    "a global in a method", "the function that is called",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_what_is_seen_may_change(case):
+    fn, change = changing(case)
+    compiled = torch.compile(fn)
+    x = torch.arange(3.0)
+    for k in (1.0, 3.0, 3.0, 5.0, 3.0):
+        change(k)
+        for _ in range(3):
+            np.testing.assert_array_equal(compiled(x).numpy(), fn(x).numpy())
+
+
+def effects(case):
+    """A function of x with an effect beside its result, and what shows the effect."""
+    seen = []
+    if case == "a list grows":
+        return (lambda x: seen.append(x * 2) or x + 1), lambda: [t.tolist() for t in seen]
+    if case == "a tensor is kept":
+
+        class Keeps(nn.Module):
+            last = None
+
+            def forward(self, x):
+                self.last = x * 2
+                return x + 1
+
+        net = Keeps()
+        return net, lambda: net.last.tolist()
+    if case == "a buffer is replaced":
+
+        class Averages(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.register_buffer("mean", torch.zeros(()))
+
+            def forward(self, x):
+                self.mean = self.mean * 0.5 + x.mean() * 0.5
+                return x - self.mean
+
+        net = Averages()
+        return net, lambda: net.mean.item()
+    if case == "an iterator moves":
+        numbers = iter(range(1, 100))
+        return (lambda x: x * next(numbers)), lambda: None
+    if case == "NumPy draws":
+        np.random.seed(0)
+        return (lambda x: x * np.random.rand()), lambda: None
+    if case == "a seed is set":
+        return (lambda x: torch.manual_seed(3) and x + torch.rand(3)), lambda: torch.rand(1).item()
+    if case == "a gradient is cleared":
+        weight = torch.ones(3, requires_grad=True)
+
+        def clears(x):
+            weight.grad = None
+            return (x * weight).sum()
+
+        return clears, lambda: weight.grad
+    if case == "data is looked at":
+        return (lambda x: x * x.tolist()[1]), lambda: None
+    if case == "a gradient inside":
+
+        def inner(x):
+            x = x.detach().requires_grad_()
+            return torch.autograd.grad((x**3).sum(), x)[0]
+
+        return inner, lambda: None
+    assert case == "two arguments are one"
+
+    def add(x):
+        y = x.view(3)
+        y.mul_(2)
+        return x + y
+
+    return add, lambda: None
+
+
+EFFECTS = (
+    "a list grows", "a tensor is kept", "a buffer is replaced", "an iterator moves", "NumPy draws", "a seed is set",
+    "a gradient is cleared", "data is looked at", "a gradient inside", "two arguments are one",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("case", EFFECTS)
+def test_effects_are_those_of_the_python_code(case):
+    def outcome(compile):
+        fn, shows = effects(case)
+        fn = compile(fn)
+        made = []
+        for k in range(6):
+            x = torch.arange(3.0) + k
+            made.append((fn(x).tolist(), x.tolist(), shows()))
+        return made
+
+    assert outcome(torch.compile) == outcome(lambda fn: fn)
+
+
+def test_aliases_among_arguments():
+    def fn(x, y):
+        x.mul_(2)
+        return x + y
+
+    compiled = torch.compile(fn)
+    for _ in range(3):
+        x = torch.ones(2)
+        assert compiled(x, torch.ones(2)).tolist() == [3.0, 3.0]
+        assert compiled(x, x).tolist() == [8.0, 8.0]
+        assert compiled(x, x.view(2)).tolist() == [16.0, 16.0]
+
+
+def test_custom_functions_keep_their_gradient():
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[0] * 20
+
+    compiled = torch.compile(lambda x: Square.apply(x).sum())
+    for k in range(1, 5):
+        x = torch.tensor([float(k)], requires_grad=True)
+        compiled(x).backward()
+        assert x.grad.item() == 20 * k
 
 
 def test_data_in_between_runs_as_it_is():

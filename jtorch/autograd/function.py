@@ -7,6 +7,7 @@ from typing import Any
 
 from jtorch.engine import autograd as engine
 from jtorch.engine import trace
+from jtorch.engine.segment import spoil
 from jtorch.engine.value import DIRECT, Value
 from jtorch.engine.watch import tangent_of
 from jtorch.tensor.history import fresh
@@ -244,6 +245,8 @@ class Function(FunctionCtx, metaclass=_FunctionMeta):
         ctx: Any = cls._context()  # type: ignore[attr-defined]
         ctx.needs_input_grad = needs
         node = cls._node(ctx, cls, args, needs) if wanted else None  # type: ignore[attr-defined]
+        if node is not None:
+            spoil("a custom function")
         level = st.dual
         tangents = [tangent_of(a._value, level) if level and isinstance(a, Tensor) else None for a in args]
         st.dual = 0

@@ -9,10 +9,14 @@ from collections.abc import Callable
 from itertools import repeat
 from typing import Any
 
+import numpy as np
+
 from jtorch.engine import trace
 from jtorch.engine.record import leaf_key
 from jtorch.engine.trace import Node, ThreadState, Trace
 from jtorch.engine.value import DIRECT, Value
+
+MAX_CONSTANT = 1 << 20  # elements of a constant that are compared
 
 
 class Recording:
@@ -36,6 +40,22 @@ class Recording:
         if self.whole:
             raise RuntimeError(f"{self.whole}: {self.name} needs the data in between ({why}, at {trace.user_line()})")
 
+    def looked(self, why: str) -> None:
+        """Data that is there has been looked at: what follows may depend on it."""
+        if not self.defers:
+            self.breaks(why)
+
+    def spoils(self, why: str) -> None:
+        """Something was done that a replay would not do."""
+        self.broken = self.broken or why
+
+
+def spoil(why: str) -> None:
+    """Something was done that no replay of a compiled function would do: it is not to be kept."""
+    seen = trace.state().recording
+    if seen is not None:
+        seen.spoils(why)
+
 
 class Segment:
     """A stretch of a path: where it ends, how many values it adds, and which inputs enter the trace in it."""
@@ -47,6 +67,27 @@ class Segment:
         self.count = count
         self.entries = entries  # position in the trace, place among the inputs and then the constants
         self.constants = constants  # arrays made by the function, the same each time
+
+    def fits(self, tr: Trace) -> bool:
+        """Whether none of its constants is in the trace already."""
+        return not any(c.trace is tr for c in self.constants)
+
+    def equals(self, other: "Segment") -> bool:
+        """Whether another one is the same, constants included."""
+        return (
+            self.end is other.end
+            and self.entries == other.entries
+            and len(self.constants) == len(other.constants)
+            and all(map(_same, self.constants, other.constants))
+        )
+
+
+def _same(a: Value, b: Value) -> bool:
+    if a.array is b.array:
+        return a.array is not None
+    if a.array is None or b.array is None or a.aval is not b.aval or a.aval.size > MAX_CONSTANT:
+        return False
+    return np.asarray(a.array).tobytes() == np.asarray(b.array).tobytes()
 
 
 def keys(tr: Trace, values: list[Value]) -> tuple | None:
@@ -66,11 +107,13 @@ def keys(tr: Trace, values: list[Value]) -> tuple | None:
     return tuple(out)
 
 
-def between(tr: Trace, start: Node, base: int, inputs: list[Value]) -> Segment | None:
+def between(tr: Trace, start: Node, base: int, inputs: list[Value], varying: list[Value]) -> Segment | None:
     """The segment from ``start`` (where ``base`` values were in the trace) to the cursor.
 
-    None where it depends on pending values that are not among ``inputs``.
+    None where it depends on pending values that are not among ``inputs``, or on the array of one of the ``varying``
+    by another way (a detached tensor, a gradient).
     """
+    arrays = {id(v.array) for v in varying if v.array is not None}
     path = []
     node: Node | None = tr.cursor
     while node is not None and node is not start:
@@ -86,6 +129,8 @@ def between(tr: Trace, start: Node, base: int, inputs: list[Value]) -> Segment |
             v = tr.at(position)
             place = places.get(id(v))
             if place is None:
+                if v.array is None or id(v.array) in arrays or v.node is not None or v.owner is not None:
+                    return None
                 place = places[id(v)] = len(inputs) + len(constants)
                 constants.append(v)
             entries.append((position, place))
@@ -94,11 +139,9 @@ def between(tr: Trace, start: Node, base: int, inputs: list[Value]) -> Segment |
     return Segment(tr.cursor, len(tr.values) - base, entries, constants)
 
 
-def take(st: ThreadState, tr: Trace, segment: Segment, inputs: list[Value]) -> bool:
-    """Move a trace along a segment; False, with nothing done, where one of its constants is in the trace already."""
+def take(st: ThreadState, tr: Trace, segment: Segment, inputs: list[Value]) -> None:
+    """Move a trace along a segment that fits it."""
     constants = segment.constants
-    if any(c.trace is tr for c in constants):
-        return False
     everything = inputs + constants if constants else inputs
     values = tr.values
     values.extend(repeat(None, segment.count))
@@ -108,4 +151,3 @@ def take(st: ThreadState, tr: Trace, segment: Segment, inputs: list[Value]) -> b
         v.trace, v.index = tr, position
     tr.cursor = segment.end
     st.trace = tr
-    return True

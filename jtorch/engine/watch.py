@@ -40,6 +40,8 @@ JVP = Primitive("jvp", _make_jvp, multi=True, grad_name=lambda spec: graph.name_
 
 def record(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...], plainly: Callable) -> Any:
     """Record a step by ``plainly``, and what goes with it."""
+    if st.recording is not None:
+        st.recording.spoils("forward mode, or hooks on saved tensors")
     made = plainly(op, spec, inputs)
     outs = made if isinstance(made, list) else [made]
     if st.saved_hooks and op.differentiable and not op.forced and any(v.requires_grad for v in outs):

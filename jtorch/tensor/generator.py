@@ -16,6 +16,7 @@ import numpy as np
 
 from jtorch.engine import trace
 from jtorch.engine.devices import jax_device
+from jtorch.engine.segment import spoil
 from jtorch.engine.value import Value, from_array
 from jtorch.ops.random import STRIDE, state_of
 from jtorch.tensor.device import device as device_class
@@ -56,6 +57,7 @@ class Generator:
 
     def manual_seed(self, seed: int) -> "Generator":
         """Start the stream that ``seed`` stands for; returns itself. Negative seeds count from the top of 64 bits."""
+        spoil("a seed")
         if isinstance(seed, (bool, float)) or not hasattr(seed, "__index__"):
             raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}")
         start = seed.__index__()
@@ -86,6 +88,7 @@ class Generator:
 
     def set_state(self, new_state: Tensor) -> None:
         """Go on from a state that :meth:`get_state` gave; raises for anything else."""
+        spoil("a generator's state")
         data = _bytes(new_state, "expected a torch.ByteTensor, but got {}")
         if self.mt is not None:
             self.mt.set_state(data)
@@ -134,6 +137,7 @@ class Generator:
 
     def assume(self, other: "Generator") -> None:
         """Go on from the state of another generator of the device (jtorch's own; for :func:`torch.random.fork_rng`)."""
+        spoil("a generator's state")
         if self.mt is not None:
             self.mt = other.mt
         else:

@@ -11,6 +11,7 @@ from jtorch.engine import autograd, trace
 from jtorch.engine.devices import jax_device
 from jtorch.engine.op import NUMBERS, T
 from jtorch.engine.record import materialise, record
+from jtorch.engine.segment import spoil
 from jtorch.engine.value import Value, from_array
 from jtorch.ops.casting import copy_into, to_copy
 from jtorch.ops.errors import c_type
@@ -299,6 +300,7 @@ def register_hook(self: Tensor, hook: Callable) -> Any:
 
 def mark_hooked(node: autograd.GradNode) -> None:
     """Say in the path that a hook hangs on a node, so that no backward pass without it is taken for one with it."""
+    spoil("a hook")
     if isinstance(node, autograd.OpNode) and node.home is not None and node.home[0].values:
         record(autograd.MARK, ("hook", node.home[1]), (node.home[0].values[node.home[1]],))  # type: ignore[arg-type]
 

@@ -375,6 +375,8 @@ class Tensor(metaclass=TensorMeta):
         array = v.array
         if array is None:
             array = materialise(v, why)
+        elif _local.state.recording is not None:
+            _local.state.recording.looked(why)
         if type(array) is np.ndarray:
             return array
         if v.trace is DIRECT:

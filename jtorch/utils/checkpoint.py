@@ -19,6 +19,7 @@ from jtorch.engine import trace
 from jtorch.engine.autograd import Edge, GradNode, LeafRef
 from jtorch.engine.op import Primitive
 from jtorch.engine.record import record
+from jtorch.engine.segment import spoil
 from jtorch.engine.value import Value
 from jtorch.random import fork_rng
 from jtorch.tensor.generator import default_generator, generator_of
@@ -123,6 +124,7 @@ class _Call:
 
     def first(self) -> Any:
         """Run it, and let one node stand for the graph that this made."""
+        spoil("a checkpoint")
         start = engine.order()
         with self.first_context:
             leaves, spec = self.run(self.leaves)
