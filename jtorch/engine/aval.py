@@ -24,13 +24,16 @@ class LeafKey:
 class Aval:
     """Shape, dtype and device of an array. Interned: make one with :func:`aval`, compare with ``is``."""
 
-    __slots__ = ("shape", "dtype", "device", "ndim", "size", "inexact", "plain", "leaf", "graph", "frozen", "number")
+    __slots__ = (
+        "shape", "dtype", "device", "ndim", "size", "inexact", "plain", "leaf", "graph", "frozen", "number", "row",
+    )  # fmt: skip
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype, device: str, number: type | None) -> None:
         self.shape = shape
         self.dtype = dtype
         self.device = device
         self.number = number
+        self.row: Aval | None = None  # of an entry along the first dimension, once one was taken
         self.ndim = len(shape)
         self.size = prod(shape)
         self.inexact = dtype.kind not in "biu"

@@ -173,10 +173,8 @@ def permutation(m: Mt19937, n: int, dtype: np.dtype) -> np.ndarray:
     if n > 1:
         left = np.arange(n, 1, -1, dtype=_U64)
         draw = (m.raw(n - 1) if n < (1 << 32) // 20 else m.raw64(n - 1)) % left
-        for i, step in enumerate(draw.tolist()):
-            if step:
-                j = i + step
-                order[i], order[j] = order[j], order[i]
+        for i, j in enumerate((draw + np.arange(n - 1, dtype=_U64)).tolist()):
+            order[i], order[j] = order[j], order[i]
     return np.array(order, dtype)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jtorch.engine import record, trace
-from jtorch.engine.aval import aval
+from jtorch.engine.aval import Aval, aval
 from jtorch.engine.op import LIST, NUMBERS, T
 from jtorch.engine.value import Value, from_array
 from jtorch.ops import indexing as ops
@@ -15,13 +15,13 @@ from jtorch.ops.scalars import checked
 from jtorch.ops.table import TABLE
 from jtorch.tensor import call, dtype, methods, overlap
 from jtorch.tensor.indexing import Plan, plan, without_leading_ones
-from jtorch.tensor.storage import Alias, Step
+from jtorch.tensor.storage import Alias, RowAlias, Step
 from jtorch.tensor.tensor import Tensor, tensor_from
 
 _STEPS = {name: TABLE[name] for name in ("select", "slice", "unsqueeze", "permute", "alias")}
-_SELECT = _STEPS["select"]
 _local = trace._local
 _new = object.__new__
+_ndarray = np.ndarray
 
 
 def _plan(self: Tensor, index: Any) -> Plan:
@@ -57,11 +57,46 @@ def _viewed(self: Tensor, steps: Sequence[tuple[str, tuple]]) -> Tensor:
 
 
 def getitem(self: Tensor, index: Any) -> Tensor:
-    """``self[index]``: a view for integers, slices, None and Ellipsis; a copy where tensors, arrays or lists index."""
-    if type(index) is int:
-        made = _item(self, index)
-        if made is not None:
-            return made
+    """``self[index]``: a view for integers, slices, None and Ellipsis; a copy where tensors, arrays or lists index.
+
+    An entry of data that is there and needs no gradient is the step of every loop over a data set: the objects that
+    such a view consists of are filled in here, without a call for each.
+    """
+    alias = self._alias
+    v = self._v if alias is None or alias.seen == alias.storage.version else self._value
+    array = v.array
+    if type(index) is not int or type(array) is not _ndarray or v.requires_grad is not False:
+        return _getitem(self, index)
+    st = _local.state
+    if record.eager or st.recording or st.dual:
+        return _getitem(self, index)
+    try:
+        part = array[index, ...]
+    except IndexError:
+        return _getitem(self, index)
+    if alias is None:
+        alias = self._shared()
+    view = _new(RowAlias)
+    view.storage = storage = alias.storage
+    view.before = alias.steps
+    view.index = index
+    view.grad = st.grad
+    view.seen = storage.version
+    view.quiet = alias.quiet
+    seen = _new(Value)
+    seen.array = part
+    seen.aval = v.aval.row or _row(v.aval)
+    seen.trace = None
+    seen.index = -1
+    seen.requires_grad = False
+    seen._source = storage.value._fate or storage.value.fate
+    out = _new(Tensor)
+    out._v = seen
+    out._alias = view
+    return out
+
+
+def _getitem(self: Tensor, index: Any) -> Tensor:
     steps, advanced = _plan(self, index)
     if advanced is None:
         return _viewed(self, steps or (("alias", ()),))
@@ -70,23 +105,10 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     return call.run(ops.index, (T, entry), (base._value, *values))
 
 
-def _item(self: Tensor, index: int) -> Tensor | None:
-    """``self[index]`` of data that is there and needs no gradient, the step of every loop over a data set."""
-    alias = self._alias
-    v = self._v if alias is None or alias.seen == alias.storage.version else self._value
-    array = v.array
-    st = _local.state
-    if type(array) is not np.ndarray or v.requires_grad is not False or record.eager or st.recording or st.dual:
-        return None
-    if not array.shape or not -len(array) <= index < len(array):
-        return None
-    part = array[index, ...]
-    out = _new(Tensor)
-    out._v = seen = Value(part, aval(part.shape, part.dtype, "cpu"), None, -1, False)
-    alias = alias or self._shared()
-    seen.source = alias.storage.value
-    out._alias = Alias(alias.storage, (*alias.steps, Step(_SELECT, (T, 0, index), st.grad)), alias.quiet)
-    return out
+def _row(whole: Aval) -> Aval:
+    """The aval of an entry along the first dimension."""
+    made = whole.row = aval(whole.shape[1:], whole.dtype, whole.device)
+    return made
 
 
 def index_values(base: Tensor, advanced: list) -> tuple[tuple, list[Value]]:

@@ -12,9 +12,10 @@ import numpy as np
 
 from jtorch.engine import record as recording
 from jtorch.engine import trace
-from jtorch.engine.op import Primitive, fill
+from jtorch.engine.op import Primitive, T, fill
 from jtorch.engine.record import record
 from jtorch.engine.value import Value, from_array
+from jtorch.ops.table import TABLE
 from jtorch.ops.views import PIECES
 from jtorch.tensor.history import DETACH, alias_of, with_history
 
@@ -240,6 +241,23 @@ class Alias:
                 " This view is the output of a function that returns multiple views. Such functions do not allow the "
                 "output views to be modified inplace. You should replace the inplace operation by an out-of-place one."
             )
+
+
+class RowAlias(Alias):
+    """The alias of one entry along the first dimension. Its last step is made when it is asked for: few are, of all the
+    entries that a loop over a data set looks at.
+    """
+
+    __slots__ = ("before", "index", "grad")
+
+    before: tuple[Step, ...]
+    index: int
+    grad: bool
+
+    @property
+    def steps(self) -> tuple[Step, ...]:  # type: ignore[override]
+        """The steps of what it is an entry of, and the one to it."""
+        return (*self.before, Step(TABLE["select"], (T, 0, self.index), self.grad))
 
 
 # -- views with one element in several places

@@ -91,7 +91,8 @@ class RandomSampler(Sampler[int]):
             return
         for _ in range(left // n):
             yield from jtorch.randperm(n, generator=generator).tolist()
-        yield from jtorch.randperm(n, generator=generator).tolist()[: left % n]
+        if left % n or self.generator is not None:  # torch draws here in any case
+            yield from jtorch.randperm(n, generator=generator).tolist()[: left % n]
 
     def __len__(self) -> int:
         return self.num_samples

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ def collate(batch: Any, *, collate_fn_map: dict[Any, Callable] | None = None) ->
         return kind(*(collate(column, collate_fn_map=collate_fn_map) for column in columns))
     if isinstance(elem, Sequence):
         size = len(elem)
-        if any(len(sample) != size for sample in batch):
+        if {*map(len, batch)} != {size}:
             raise RuntimeError("each element in list of batch should be of equal size")
         made = [collate(column, collate_fn_map=collate_fn_map) for column in zip(*batch, strict=True)]
         return made if isinstance(elem, tuple) else _sequence(elem, made)
@@ -100,18 +101,32 @@ def collate(batch: Any, *, collate_fn_map: dict[Any, Callable] | None = None) ->
 
 def collate_tensor_fn(batch: Sequence[Tensor], *, collate_fn_map: dict | None = None) -> Tensor:
     """Tensors stacked along a new first dimension."""
-    first = batch[0]
-    arrays: list[Any] = []
-    if type(first) is Tensor:
-        shape, dtype = first._aval().shape, first._aval().dtype
-        for t in batch:
-            array = host(t) if type(t) is Tensor else None
-            if array is None or array.shape != shape or array.dtype != dtype:
-                break
-            arrays.append(array)
-    if len(arrays) != len(batch):
+    arrays = _alike(batch)
+    if arrays is None:
         return jtorch.stack(list(batch), 0)
-    return tensor_from(np.stack(arrays), "cpu")
+    return tensor_from(np.array(arrays), "cpu")
+
+
+def _alike(batch: Sequence[Tensor]) -> list[np.ndarray] | None:
+    """The tensors' elements as arrays, if all are plain CPU tensors of one shape and dtype, there and without history.
+
+    This is done with every sample of a data set, so the usual case asks for no more than it must.
+    """
+    known = batch[0]._v.aval
+    arrays = [
+        v.array
+        for t in batch
+        if type(t) is Tensor
+        and (v := t._v).aval is known
+        and type(v.array) is np.ndarray
+        and not v.requires_grad
+        and ((alias := t._alias) is None or alias.seen == alias.storage.version)
+    ]
+    if len(arrays) == len(batch) and known.device == "cpu":
+        return arrays
+    if any(type(t) is not Tensor or t._v.aval is not known or host(t) is None for t in batch):
+        return None
+    return [t._host("collate") for t in batch]
 
 
 def collate_numpy_array_fn(batch: Sequence[np.ndarray], *, collate_fn_map: dict | None = None) -> Any:
@@ -132,11 +147,16 @@ def collate_numpy_scalar_fn(batch: Sequence[Any], *, collate_fn_map: dict | None
 
 def collate_float_fn(batch: Sequence[float], *, collate_fn_map: dict | None = None) -> Tensor:
     """Floats as a float64 tensor."""
+    if set(map(type, batch)) == {float}:
+        return tensor_from(np.array(batch), "cpu")
     return tensor(list(batch), dtype=jtorch.float64)
 
 
 def collate_int_fn(batch: Sequence[int], *, collate_fn_map: dict | None = None) -> Tensor:
     """Integers, or bools, as a tensor."""
+    if set(map(type, batch)) == {int}:
+        with suppress(OverflowError):  # tensor() has torch's words for it
+            return tensor_from(np.array(batch, np.int64), "cpu")
     return tensor(list(batch))
 
 

@@ -63,12 +63,13 @@ class _MapDatasetFetcher(_Fetcher):
 
     def fetch(self, indices: Any) -> Any:
         """The batch at ``indices`` (one sample at an index where batches are not put together)."""
+        dataset = self.dataset
         if not self.auto_collation:
-            return self.collate_fn(self.dataset[indices])
-        if self.collate_fn is default_collate and (batch := whole_batch(self.dataset, indices)) is not None:
+            return self.collate_fn(dataset[indices])
+        if self.collate_fn is default_collate and (batch := whole_batch(dataset, indices)) is not None:
             return batch
-        many = getattr(self.dataset, "__getitems__", None)
-        return self.collate_fn(many(indices) if callable(many) else [self.dataset[i] for i in indices])
+        many = getattr(dataset, "__getitems__", None)
+        return self.collate_fn(many(indices) if callable(many) else [dataset[i] for i in indices])
 
 
 def whole_batch(dataset: Any, indices: list[int]) -> list[Any] | None:
