@@ -1,9 +1,10 @@
-"""What one operation costs: ``x + y`` in a chain, on torch (which runs it) and on jtorch (which records it).
+"""What one operation costs, on torch, which runs it, and on jtorch, which records it or runs it in NumPy.
 
     python benchmarks/record_op.py
 
-Two rows a system: small tensors that require grad, as in a training step, and without grad. jtorch's "with flush" is
-the whole chain including the compiled program that computes it, from a warm cache.
+``x + y`` in a chain of tensors that require grad, as in a training step, is recorded; "with flush" includes the
+compiled program that computes the chain, from a warm cache. Small tensors without grad are computed at once: ``x + y``,
+``x[i]``, ``torch.tensor(3.0) + 1``, and ``repr`` of a 3x3 result.
 """
 
 import argparse
@@ -33,17 +34,28 @@ def _measure(system: str, repeats: int) -> dict[str, list[float]]:
             x = x + y
         return x
 
-    out: dict[str, list[float]] = {}
-    for label, grad in (("with grad", True), ("no grad", False)):
-        x, y = torch.ones(64, 64, requires_grad=grad), torch.ones(64, 64)
-        recorded, whole = [], []
+    def times(run: Any) -> list[float]:
+        found = []
         for _ in range(repeats):
             start = time.perf_counter()
-            last = chain(x, y)
-            recorded.append((time.perf_counter() - start) / LENGTH * 1e6)
-            last.sum().item()
-            whole.append((time.perf_counter() - start) / LENGTH * 1e6)
-        out[label], out[f"{label}, with flush"] = recorded[repeats // 4 :], whole[repeats // 4 :]
+            run()
+            found.append((time.perf_counter() - start) / LENGTH * 1e6)
+        return found[repeats // 4 :]
+
+    x, y = torch.ones(64, 64, requires_grad=True), torch.ones(64, 64)
+    recorded, whole = [], []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        last = chain(x, y)
+        recorded.append((time.perf_counter() - start) / LENGTH * 1e6)
+        last.sum().item()
+        whole.append((time.perf_counter() - start) / LENGTH * 1e6)
+    out = {"x + y with grad": recorded[repeats // 4 :], "x + y with grad, and flush": whole[repeats // 4 :]}
+    plain, square = torch.arange(10.0), torch.ones(3, 3)
+    out["x + y"] = times(lambda: chain(plain, plain))
+    out["x[i]"] = times(lambda: [plain[3] for _ in range(LENGTH)])
+    out["tensor(3.0) + 1"] = times(lambda: [torch.tensor(3.0) + 1 for _ in range(LENGTH)])
+    out["repr(x @ x), 3x3"] = times(lambda: [repr(square @ square) for _ in range(LENGTH)])
     return out
 
 
@@ -63,7 +75,7 @@ def main() -> None:
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
             for label, times in json.loads(done.stdout).items():
                 results.setdefault((system, label), []).extend(times)
-    print(f"x + y in a chain of {LENGTH}, 64x64 float32, microseconds an operation\n")
+    print("microseconds an operation\n")
     print("| system | case | median | best |\n| --- | --- | --- | --- |")
     for (system, label), times in sorted(results.items(), key=lambda item: (item[0][1], item[0][0])):
         print(f"| {system} | {label} | {statistics.median(times):.2f} | {min(times):.2f} |")

@@ -40,6 +40,30 @@ def test_a_run_keeps_what_was_printed_and_every_assignment():
     assert blocks.execute(blocks.Block(1, "", source, 1), module, watch=["i"]).history == {"i": [0, 1, 2]}
 
 
+def test_its_first_section_compiles_nothing():
+    script = """
+import sys, types
+import jax, jtorch
+compiled = []
+jax.monitoring.register_event_duration_secs_listener(lambda name, *_, **__: compiled.append(name))
+jtorch.enable()
+from compat_suite import blocks
+from jtorch.engine import report
+module = sys.modules["tutorial"] = types.ModuleType("tutorial")
+for block in blocks.read():
+    if block.title == "Autograd: Automatic Differentiation":
+        break
+    blocks.execute(block, module)
+print(block.number - 1, report.counts(), [name for name in compiled if "compile" in name])
+print(repr(jtorch.ones(3, requires_grad=True).exp()), report.counts())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()[-2:]
+    assert first == "3 {'compiled': 0, 'hits': 0} []"
+    assert "{'compiled': 1, 'hits': 0}" in second  # what is not on the host is seen here
+
+
 def test_an_error_points_into_the_tutorial():
     with pytest.raises(ZeroDivisionError) as caught:
         blocks.execute(blocks.Block(1, "", "x = 1\nx / 0\n", 10), ModuleType("somewhere"))
