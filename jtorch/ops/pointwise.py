@@ -61,6 +61,8 @@ def _kind(x: Any) -> int:
 
 
 def _check_factor(dtype: np.dtype, factor: Any, name: str = "alpha") -> None:
+    if type(factor) is int:  # fits everywhere
+        return
     have, kind = category(dtype), _kind(factor)
     if kind == BOOL and have != BOOL:
         raise RuntimeError(f"Boolean {name} only supported for Boolean results.")
