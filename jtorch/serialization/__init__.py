@@ -1,5 +1,6 @@
 """torch.serialization: saving and loading, in PyTorch's own file formats."""
 
+from collections.abc import Callable
 from typing import Any
 
 from jtorch.serialization.archive import LoadEndianness, get_default_load_endianness, set_default_load_endianness
@@ -13,7 +14,9 @@ from jtorch.serialization.io import (
 from jtorch.serialization.safe_globals import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
 
 __all__ = [
+    "DEFAULT_PROTOCOL",
     "LoadEndianness",
+    "MAP_LOCATION",
     "add_safe_globals",
     "clear_safe_globals",
     "get_crc32_options",
@@ -26,6 +29,9 @@ __all__ = [
     "set_crc32_options",
     "set_default_load_endianness",
 ]
+
+DEFAULT_PROTOCOL = 2  # of pickle, in what save writes
+MAP_LOCATION = Callable[[Any, str], Any] | Any | None  # what load takes under that name
 
 
 def _get_layout(name: str) -> Any:

@@ -14,6 +14,8 @@ __all__ = [
     "tree_map", "tree_map_", "tree_map_only", "tree_map_with_path", "tree_structure", "tree_unflatten",
 ]  # fmt: skip
 
+Context = Any
+PyTree = Any
 IsLeaf = Callable[[Any], bool] | None
 
 
@@ -60,6 +62,19 @@ def _dict_keys(x: Any) -> Iterable:
     return map(MappingKey, x)
 
 
+def _dict_flatten(d: dict) -> tuple[list[Any], list[Any]]:
+    """How a dict is taken apart; libraries register their own mappings with it and the next two."""
+    return list(d.values()), list(d)
+
+
+def _dict_flatten_with_keys(d: dict) -> tuple[list[tuple[MappingKey, Any]], list[Any]]:
+    return list(zip(map(MappingKey, d), d.values(), strict=True)), list(d)
+
+
+def _dict_unflatten(values: Iterable[Any], context: list[Any]) -> dict:
+    return dict(zip(context, values, strict=True))
+
+
 class _NamedTuple:
     """Stands for all classes of named tuples."""
 
@@ -67,11 +82,9 @@ class _NamedTuple:
 _KINDS: dict[type, _Kind] = {
     list: _Kind(lambda x: (x, None), lambda children, _: list(children), _indices),
     tuple: _Kind(lambda x: (list(x), None), lambda children, _: tuple(children), _indices),
-    dict: _Kind(
-        lambda x: (list(x.values()), list(x)), lambda children, keys: dict(zip(keys, children, strict=True)), _dict_keys
-    ),
+    dict: _Kind(_dict_flatten, _dict_unflatten, _dict_keys),
     OrderedDict: _Kind(
-        lambda x: (list(x.values()), list(x)),
+        _dict_flatten,
         lambda children, keys: OrderedDict(zip(keys, children, strict=True)),
         _dict_keys,
     ),

@@ -70,3 +70,19 @@ def test_classes_can_be_registered():
     assert (made.a, made.b) == (2, [3])
     with pytest.raises(ValueError, match="already registered"):
         tree.register_pytree_node(Pair, lambda p: ([], None), lambda children, _: None)
+
+
+def test_a_mapping_registered_with_the_functions_of_dict():
+    class Output(OrderedDict):
+        pass
+
+    tree.register_pytree_node(
+        Output,
+        tree._dict_flatten,
+        lambda values, context: Output(tree._dict_unflatten(values, context)),
+        flatten_with_keys_fn=tree._dict_flatten_with_keys,
+    )
+    doubled = tree.tree_map(lambda x: 2 * x, Output(a=1, b=[2]))
+    assert (type(doubled), doubled) == (Output, Output(a=2, b=[4]))
+    paths = tree.tree_flatten_with_path(Output(a=1, b=[2]))[0]
+    assert [(tree.keystr(path), x) for path, x in paths] == [("['a']", 1), ("['b'][0]", 2)]
