@@ -8,6 +8,7 @@ from jtorch.engine.setup import setup as _setup
 
 _setup()
 
+import jtorch as torch  # programs know torch.torch too
 from jtorch import composite as _composite
 from jtorch import ops as _ops
 from jtorch.autograd.grad_mode import (
@@ -65,10 +66,10 @@ globals().update(_bind.composites("torch"))
 
 _SUBMODULES = frozenset(
     {
-        "_C", "__config__", "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda", "distributed",
-        "distributions", "fft", "func", "hub", "interop", "jit", "linalg", "masked", "mps", "nn", "optim", "overrides",
-        "profiler", "random", "return_types", "serialization", "signal", "special", "storage", "testing",
-        "torch_version", "types", "utils", "version", "xpu",
+        "_C", "__config__", "_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda",
+        "distributed", "distributions", "fft", "func", "hub", "interop", "jit", "linalg", "masked", "mps",
+        "multiprocessing", "nn", "optim", "overrides", "profiler", "random", "return_types", "serialization", "signal",
+        "special", "storage", "testing", "torch_version", "types", "utils", "version", "xpu",
     }
 )  # fmt: skip
 _ELSEWHERE = {  # what is found in a submodule only when it is asked for

@@ -8,6 +8,7 @@ import jax
 from jtorch.cuda import amp, nvtx
 from jtorch.cuda._utils import gpu as _gpu
 from jtorch.cuda._utils import index_of as _index
+from jtorch.cuda.graphs import CUDAGraph, graph
 from jtorch.cuda.memory import (
     empty_cache,
     max_memory_allocated,
@@ -51,9 +52,9 @@ from jtorch.tensor.legacy import CUDA_TYPES as _TYPES
 from jtorch.tensor.tensor import Tensor
 
 __all__ = [
-    "Event", "OutOfMemoryError", "Stream", "StreamContext", "amp", "current_device", "current_stream",
+    "CUDAGraph", "Event", "OutOfMemoryError", "Stream", "StreamContext", "amp", "current_device", "current_stream",
     "default_generators", "default_stream", "device", "device_count", "device_of", "empty_cache", "get_arch_list",
-    "get_device_capability", "get_device_name", "get_device_properties", "get_rng_state", "get_rng_state_all",
+    "get_device_capability", "get_device_name", "get_device_properties", "get_rng_state", "get_rng_state_all", "graph",
     "has_half", "has_magma", "init", "initial_seed", "ipc_collect", "is_available", "is_bf16_supported",
     "is_current_stream_capturing", "is_initialized", "is_tf32_supported", "manual_seed", "manual_seed_all",
     "max_memory_allocated", "max_memory_reserved", "mem_get_info", "memory", "memory_allocated", "memory_reserved",
