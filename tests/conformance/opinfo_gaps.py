@@ -8,6 +8,7 @@ _INTERNAL = "an operator that torch's own functions and compiler call, not progr
 GAPS: dict[str, str] = {
     "*:jiterator_*": "compiles CUDA source text",
     "*:to_sparse-*": "sparse tensors",
+    "*:sparse.*-*": "sparse tensors",
     "*:chalf-*": "complex numbers of half precision, which JAX has not",
     "*:_softmax_backward_data-*": _INTERNAL,
     "*:_native_batch_norm_legit-*": _INTERNAL,

@@ -11,7 +11,6 @@ import torch
 
 import jtorch
 from tests.conformance.opinfo import (
-    DTYPES,
     OPS,
     back,
     cases,
@@ -20,24 +19,26 @@ from tests.conformance.opinfo import (
     defined,
     flat,
     function,
+    gap,
     nearer,
     samples,
     tolerance,
     turned,
 )
-from tests.conformance.opinfo_gaps import GAPS
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def parametrize(kind: str, wanted: Any = lambda op, dtype: True, dtypes: tuple[torch.dtype, ...] = DTYPES) -> Any:
-    """One test an operator and dtype, expected to fail where the list of gaps has it."""
-    params = []
-    for name, op, dtype in cases(wanted, dtypes):
-        reason = next((why for pattern, why in GAPS.items() if fnmatch(f"{kind}:{name}", pattern)), None)
-        marks = [] if reason is None else [pytest.mark.xfail(strict=True, reason=reason)]
-        params.append(pytest.param(op, dtype, id=name, marks=marks))
-    return pytest.mark.parametrize(("op", "dtype"), params)
+def _marked(kind: str, case: str, *values: Any) -> Any:
+    """A test's parameters, expected to fail where the list of gaps has the case."""
+    reason = gap(kind, case)
+    marks = [] if reason is None else [pytest.mark.xfail(strict=True, reason=reason)]
+    return pytest.param(*values, id=case, marks=marks)
+
+
+def parametrize(kind: str) -> Any:
+    """One test an operator and dtype."""
+    return pytest.mark.parametrize(("op", "dtype"), [_marked(kind, case, op, dtype) for case, op, dtype in cases(kind)])
 
 
 def compare(ours: Any, theirs: Any, op: Any, what: str) -> None:
@@ -162,7 +163,7 @@ SLOW = ("grid_sampler_3d", "linalg.eig*", "linalg.lu_factor*", "nn.functional.gr
 """Operators whose gradients take long to compile: fewer samples are taken."""
 
 
-@parametrize("gradient", lambda op, dtype: op.supports_autograd, (torch.float64, torch.complex128))
+@parametrize("gradient")
 def test_gradient(op: Any, dtype: torch.dtype) -> None:
     """Gradients of all inputs that torch differentiates."""
     gradients = Gradients(op)
@@ -176,7 +177,7 @@ def test_gradient(op: Any, dtype: torch.dtype) -> None:
     gradients.compare()
 
 
-@parametrize("method", lambda op, dtype: op.method_variant is not None and dtype == torch.float32)
+@parametrize("method")
 def test_method(op: Any, dtype: torch.dtype) -> None:
     """The Tensor method of the same name."""
     name = op.method_variant.__name__
@@ -191,7 +192,7 @@ def test_method(op: Any, dtype: torch.dtype) -> None:
         compare(defined(op, back(ours), dtype), defined(op, theirs, dtype), op, what)
 
 
-@parametrize("inplace", lambda op, dtype: op.inplace_variant is not None and dtype in (torch.float32, torch.int64))
+@parametrize("inplace")
 def test_inplace(op: Any, dtype: torch.dtype) -> None:
     """``x.op_()``: the same object back, with the same elements; the same error where torch raises."""
     ours = turned(op.inplace_variant)
@@ -213,10 +214,7 @@ def test_inplace(op: Any, dtype: torch.dtype) -> None:
         compare(mine, given, op, what)
 
 
-@parametrize(
-    "inplace_gradient",
-    lambda op, dtype: op.inplace_variant is not None and op.supports_inplace_autograd and dtype == torch.float64,
-)
+@parametrize("inplace_gradient")
 def test_inplace_gradient(op: Any, dtype: torch.dtype) -> None:
     """Gradients through ``x.op_()``."""
     written = turned(op.inplace_variant)
@@ -237,7 +235,7 @@ def test_inplace_gradient(op: Any, dtype: torch.dtype) -> None:
     gradients.compare()
 
 
-@parametrize("out", lambda op, dtype: op.supports_out and dtype == torch.float32)
+@parametrize("out")
 def test_out(op: Any, dtype: torch.dtype) -> None:
     """``out=`` tensors of the right shape are written, and come back."""
     made = []
@@ -263,20 +261,7 @@ def test_out(op: Any, dtype: torch.dtype) -> None:
 _WITH_ERRORS = {name: op for name, op in OPS.items() if op.error_inputs_func is not None}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            name,
-            marks=[
-                pytest.mark.xfail(strict=True, reason=why)
-                for pattern, why in GAPS.items()
-                if fnmatch(f"errors:{name}", pattern)
-            ],
-        )
-        for name in _WITH_ERRORS
-    ],
-)
+@pytest.mark.parametrize("name", [_marked("errors", name, name) for name in _WITH_ERRORS])
 def test_errors(name: str) -> None:
     """The database's wrong inputs raise what they raise in torch."""
     op = _WITH_ERRORS[name]
