@@ -22,6 +22,16 @@ _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
 # A compressed record larger than this must not be smaller than a hundredth of it: torch never compresses, zip bombs do.
 _FREE_SIZE, _MAX_RATIO = 64 << 20, 100
+# What zipfile raises where there is no archive.
+_NO_ARCHIVE = (
+    zipfile.BadZipFile,
+    struct.error,
+    ValueError,
+    ArithmeticError,
+    NotImplementedError,
+    EOFError,
+    LookupError,
+)
 
 
 class ArchiveWriter:
@@ -103,7 +113,7 @@ class ArchiveReader:
         try:
             with zipfile.ZipFile(file) as directory:
                 entries = directory.infolist()
-        except (zipfile.BadZipFile, struct.error, ValueError, OverflowError, NotImplementedError, EOFError) as error:
+        except _NO_ARCHIVE as error:
             raise _damaged(f"failed finding central directory ({error})") from error
         self._length = file.seek(0, 2)
         self._entries: dict[str, zipfile.ZipInfo] = {}
@@ -122,7 +132,7 @@ class ArchiveReader:
         name = entry.filename
         folder, _, rest = name.partition("/")
         parts = name.split("/")
-        if entry.is_dir():
+        if name.endswith("/"):
             return
         if folder != self.name or not rest or "\\" in name or ".." in parts or "" in parts or "\0" in name:
             raise _damaged(f"unexpected file name {name!r}")

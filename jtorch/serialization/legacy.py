@@ -10,7 +10,7 @@ import numpy as np
 from jtorch.serialization.archive import NativeOrder
 from jtorch.serialization.pickler import Storages, dump
 from jtorch.serialization.storage import STORAGE_TYPES
-from jtorch.serialization.unpickler import Survey, Unpickler
+from jtorch.serialization.unpickler import Inert, Survey, Unpickler
 from jtorch.storage import TypedStorage
 
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -74,10 +74,13 @@ class LegacyReader:
         return value, machine.position
 
     def _lay_out(self, keys: list, at: int) -> tuple[dict[str, tuple[int, int]], int]:
-        types = {pid[2]: pid[1] for pid in map(check_pid, self.survey.pids) if pid[0] == "storage"}
+        types = {}
+        for what, kind, key, *_ in map(check_pid, self.survey.pids):
+            if what == "storage" and isinstance(kind, Inert) and type(key) is str:
+                types[key] = kind.name
         places = {}
         for key in keys:
-            kind = STORAGE_TYPES.get(types[key].name) if type(key) is str and key in types else None
+            kind = STORAGE_TYPES.get(types[key]) if type(key) is str and key in types else None
             if kind is None:
                 raise RuntimeError("the list of storages is damaged; corrupt file?")
             self._need(at + 8)

@@ -12,6 +12,7 @@ from typing import Any
 
 from jtorch import _tensor, _utils
 from jtorch.serialization.names import torch_name
+from jtorch.serialization.packages import location_tag
 from jtorch.serialization.storage import OF_DTYPE, UNTYPED, StorageType
 from jtorch.storage import TypedStorage, UntypedStorage
 from jtorch.tensor import storage_io
@@ -39,12 +40,13 @@ class Storages:
     def persistent_id(self, obj: Any) -> tuple | None:
         """The persistent id of a storage, None for anything else."""
         if isinstance(obj, UntypedStorage):
-            return ("storage", UNTYPED, self.number(TypedStorage(obj, BY_NAME["uint8"])), obj.location, obj.nbytes())
+            number = self.number(TypedStorage(obj, BY_NAME["uint8"]))
+            return ("storage", UNTYPED, number, location_tag(obj), obj.nbytes())
         if not isinstance(obj, TypedStorage):
             return None
         kind = OF_DTYPE.get(obj.dtype.name, UNTYPED)
         count = obj.nbytes() if kind is UNTYPED else obj.size()
-        return ("storage", kind, self.number(obj), obj.location, count)
+        return ("storage", kind, self.number(obj), location_tag(obj), count)
 
 
 class _TorchNames:

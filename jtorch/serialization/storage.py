@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from jtorch.storage import TypedStorage, UntypedStorage, available
+from jtorch.serialization.packages import default_restore_location
+from jtorch.storage import TypedStorage, UntypedStorage
 from jtorch.tensor.device import device as Device
 from jtorch.tensor.dtype import BY_NAME
 from jtorch.tensor.dtype import dtype as DType
@@ -59,5 +60,4 @@ def place(untyped: UntypedStorage, location: str, map_location: Any) -> UntypedS
         if made is not None:
             raise TypeError(f"map_location returned {type(made).__name__}, not the storage it was given or None")
         to = location
-    untyped.location = available(to)
-    return untyped
+    return default_restore_location(untyped, to)

@@ -199,6 +199,67 @@ def test_a_checkpoint_goes_on_in_the_other_library():
         np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-5, atol=1e-6)
 
 
+def tied(lib: Any) -> Any:
+    net = lib.nn.Sequential(lib.nn.Embedding(5, 3), lib.nn.Linear(3, 5, bias=False))
+    net[1].weight = net[0].weight
+    return net
+
+
+@pytest.mark.parametrize("how", ["zip", "legacy"])
+def test_tied_parameters_stay_tied(how):
+    for source, target in ((torch, jtorch), (jtorch, torch)):
+        state = sent(tied(source).state_dict(), source, target, SAVERS[how], weights_only=True)
+        state["0.weight"].fill_(7)
+        assert state["1.weight"][0].tolist() == [7.0, 7.0, 7.0]
+        parameters = sent(dict(tied(source).named_parameters(remove_duplicate=False)), source, target, SAVERS[how])
+        assert parameters["0.weight"] is parameters["1.weight"]
+        assert type(parameters["0.weight"]) is target.nn.Parameter
+
+
+SCHEDULERS = {
+    "step": lambda lib, o: lib.optim.lr_scheduler.StepLR(o, 2),
+    "cosine": lambda lib, o: lib.optim.lr_scheduler.CosineAnnealingLR(o, 10),
+    "one cycle": lambda lib, o: lib.optim.lr_scheduler.OneCycleLR(o, 1.0, total_steps=10),
+    "plateau": lambda lib, o: lib.optim.lr_scheduler.ReduceLROnPlateau(o, patience=1),
+}
+OPTIMIZERS = {
+    "sgd": lambda lib, p: lib.optim.SGD(p, lr=0.1, momentum=0.9),
+    "adamw": lambda lib, p: lib.optim.AdamW(p, lr=0.1, amsgrad=True),
+    "rmsprop": lambda lib, p: lib.optim.RMSprop(p, lr=0.1, centered=True),
+}
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_optimizers_and_schedulers_go_on_in_the_other_library(optimizer, scheduler):
+    def begin(lib):
+        x = lib.nn.Parameter(lib.arange(3.0) + 1)
+        opt = OPTIMIZERS[optimizer](lib, [x])
+        return x, opt, SCHEDULERS[scheduler](lib, opt)
+
+    def go_on(x, opt, plan, steps):
+        rates = []
+        for _ in range(steps):
+            opt.zero_grad()
+            x.square().sum().backward()
+            opt.step()
+            plan.step(*([1.0] if scheduler == "plateau" else []))
+            rates.append(opt.param_groups[0]["lr"])
+        return rates, x.tolist()
+
+    for source, target in ((torch, jtorch), (jtorch, torch)):
+        x, opt, plan = begin(source)
+        go_on(x, opt, plan, 3)
+        state = sent({"x": x.data, "opt": opt.state_dict(), "plan": plan.state_dict()}, source, target)
+        y, other, plan2 = begin(target)
+        y.data.copy_(state["x"])
+        other.load_state_dict(state["opt"])
+        plan2.load_state_dict(state["plan"])
+        (rates, values), (rates2, values2) = go_on(x, opt, plan, 4), go_on(y, other, plan2, 4)
+        np.testing.assert_allclose(rates2, rates, rtol=1e-6)
+        np.testing.assert_allclose(values2, values, rtol=2e-5, atol=1e-6)
+
+
 def test_parameters_keep_what_they_are():
     for grad in (True, False):
         theirs = torch.nn.Parameter(torch.arange(3.0), requires_grad=grad)
@@ -435,6 +496,42 @@ def test_files_that_do_not_say_their_byte_order(order):
             lib.serialization.set_default_load_endianness(None)
         with pytest.raises(TypeError, match="Invalid argument type"):
             lib.serialization.set_default_load_endianness("little")
+
+
+PLACES = {
+    "tag": lambda s, lib: s.location_tag(lib.ones(2).untyped_storage()),
+    "meta": lambda s, lib: s.location_tag(lib.ones(2, device="meta").untyped_storage()),
+    "typed": lambda s, lib: s.location_tag(lib.ones(2).storage()),
+    "restored": lambda s, lib: s.default_restore_location(lib.ones(2).untyped_storage(), "cpu").tolist(),
+    "nowhere": lambda s, lib: s.default_restore_location(lib.ones(2).untyped_storage(), "foo"),
+    "no gpu": lambda s, lib: s.default_restore_location(lib.ones(2).untyped_storage(), "cuda:0"),
+    "validate": lambda s, lib: s.validate_cuda_device("cuda:1"),
+    "mmap": lambda s, lib: s.get_default_mmap_options(),
+    "mmap flags": lambda s, lib: s.set_default_mmap_options(77),
+    "crc": lambda s, lib: s.get_crc32_options(),
+    "warning": lambda s, lib: s.SourceChangeWarning.__mro__[1:],
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
+def test_places_and_options(name):
+    made = []
+    for lib in (torch, jtorch):
+        try:
+            made.append(PLACES[name](lib.serialization, lib))
+        except Exception as error:
+            made.append((type(error), str(error)))
+    assert made[1] == made[0]
+
+
+def test_data_left_out_by_the_other_library(tmp_path):
+    for source, target in ((torch, jtorch), (jtorch, torch)):
+        path = tmp_path / "x.pt"
+        with source.serialization.skip_data():
+            source.save({"w": source.ones(1000), "n": 3}, path)
+        made = target.load(path)
+        assert made["n"] == 3 and made["w"].shape == (1000,)
 
 
 def test_dtype_clash_raises_the_same():

@@ -2,8 +2,10 @@
 
 import copy
 import io
+import mmap
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import zipfile
@@ -74,6 +76,71 @@ def test_a_failed_save_keeps_the_old_file(tmp_path):
     assert os.listdir(tmp_path) == ["x.pt"]
 
 
+MIDWAY = """
+import os, signal, sys
+import jtorch
+from jtorch.serialization import archive, legacy
+
+path, how, zipped = sys.argv[1], sys.argv[2], sys.argv[3] == "zip"
+
+def stop(*args):
+    if how == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    raise OSError(28, "No space left on device")
+
+class File:
+    def __init__(self, file):
+        self.file = file
+        self.left = 100_000
+
+    def write(self, data):
+        self.file.write(data)
+        self.file.flush()
+        self.left -= len(data)
+        if self.left < 0:
+            print(sorted(os.listdir(os.path.dirname(path))), flush=True)
+            stop()
+
+if zipped:
+    write = archive.ArchiveWriter._write
+    def slowly(self, data):
+        self._file = self._file if isinstance(self._file, File) else File(self._file)
+        write(self, data)
+    archive.ArchiveWriter._write = slowly
+else:
+    write = legacy.write
+    legacy.write = lambda obj, file, *args: write(obj, File(file), *args)
+jtorch.save({"a": jtorch.ones(50_000), "b": jtorch.ones(50_000)}, path, _use_new_zipfile_serialization=zipped)
+"""
+
+
+@pytest.mark.parametrize("how", ["killed", "failed"])
+@pytest.mark.parametrize("form", ["zip", "legacy"])
+def test_a_save_that_stops_midway_leaves_the_old_file(how, form, tmp_path):
+    path = tmp_path / "x.pt"
+    jtorch.save(jtorch.arange(3), path)
+    before = path.read_bytes()
+    done = subprocess.run([sys.executable, "-c", MIDWAY, path, how, form], capture_output=True, text=True)
+    if how == "killed":
+        assert done.returncode == -signal.SIGKILL
+    else:
+        assert done.returncode == 1 and done.stderr.endswith("OSError: [Errno 28] No space left on device\n")
+        assert os.listdir(tmp_path) == ["x.pt"]
+    assert "tmp" in done.stdout  # it had begun
+    assert path.read_bytes() == before
+    assert jtorch.load(path).tolist() == [0, 1, 2]
+
+
+def test_saving_keeps_links_and_permissions(tmp_path):
+    real, link = tmp_path / "real.pt", tmp_path / "link.pt"
+    jtorch.save(1, real)
+    real.chmod(0o640)
+    link.symlink_to(real)
+    jtorch.save(2, link)
+    assert link.is_symlink() and jtorch.load(real) == 2
+    assert real.stat().st_mode & 0o777 == 0o640
+
+
 @pytest.mark.parametrize("at", [100, 1000, 4200, -100, -20])
 def test_files_that_are_cut_short(at):
     file = io.BytesIO()
@@ -116,6 +183,39 @@ def test_rng_state_and_optimizer():
     jtorch.set_rng_state(made["rng"])
     assert jtorch.rand(2).tolist() == expected
     opt.load_state_dict(made["opt"])
+
+
+# -- options
+
+
+def test_data_may_be_left_out(tmp_path):
+    path = tmp_path / "x.pt"
+    with jtorch.serialization.skip_data():
+        jtorch.save({"w": jtorch.ones(3)}, path)
+    assert jtorch.load(path)["w"].tolist() == [0.0, 0.0, 0.0]
+    jtorch.save({"w": jtorch.ones(3)}, path)
+    with jtorch.serialization.skip_data():
+        assert jtorch.load(path)["w"].tolist() == [0.0, 0.0, 0.0]
+    assert jtorch.load(path)["w"].tolist() == [1.0, 1.0, 1.0]
+
+
+def test_packages_name_places_of_their_own(monkeypatch):
+    monkeypatch.setattr("jtorch.serialization.packages._packages", list(jtorch.serialization.packages._packages))
+    jtorch.serialization.register_package(
+        5, lambda storage: "attic" if storage.nbytes() == 12 else None, lambda s, name: s if name == "attic" else None
+    )
+    file = io.BytesIO()
+    jtorch.save([jtorch.arange(3.0), jtorch.arange(4.0)], file)
+    assert file.getvalue().count(b"attic") == 1
+    file.seek(0)
+    assert [t.tolist() for t in jtorch.load(file)] == [[0.0, 1.0, 2.0], [0.0, 1.0, 2.0, 3.0]]
+    assert jtorch.serialization.location_tag(jtorch.ones(4).untyped_storage()) == "cpu"
+
+
+def test_files_are_mapped_privately():
+    assert jtorch.serialization.get_default_mmap_options() == mmap.MAP_PRIVATE
+    with pytest.raises(NotImplementedError, match="MAP_SHARED"):
+        jtorch.serialization.set_default_mmap_options(mmap.MAP_SHARED)
 
 
 # -- copies and pickles
