@@ -263,13 +263,24 @@ def _batched(
 
     stack: Any = jtorch.stack  # type: ignore[attr-defined]
 
-    count = next(g for g in given if g is not None).shape[0]
+    if any(g is None or not g.ndim for g in given):
+        raise ValueError(
+            "vmap(vjp, in_dims=0, ...)(<inputs>): Got in_dim=0 for some input, but that input is a Tensor of "
+            "dimensionality 0 so expected in_dim to satisfy 0 <= in_dim < 0."
+        )
+    sizes = [g.shape[0] for g in given]
+    if len(set(sizes)) > 1:
+        raise ValueError(
+            "vmap: Expected all tensors to have the same size in the mapped dimension, got sizes "
+            f"{list(dict.fromkeys(sizes))} for the mapped dimension"
+        )
+    count = sizes[0]
     rows = [
         grad(
             starts, wanted, tuple(None if g is None else g[i] for g in given),
             retain_graph=retain or i < count - 1, create_graph=create_graph, allow_unused=unused,
-            materialize_grads=zeros,
         )
         for i in range(count)
     ]  # fmt: skip
-    return tuple(None if column[0] is None else stack(list(column)) for column in zip(*rows, strict=True))
+    found = [None if column[0] is None else stack(list(column)) for column in zip(*rows, strict=True)]
+    return tuple(_zeros_like(t) if g is None and zeros else g for t, g in zip(wanted, found, strict=True))

@@ -7,6 +7,7 @@ from typing import Any
 
 from jtorch.engine import autograd as engine
 from jtorch.engine import trace
+from jtorch.engine.graph import written_over
 from jtorch.engine.segment import spoil
 from jtorch.engine.value import DIRECT, Value
 from jtorch.engine.watch import tangent_of
@@ -66,13 +67,7 @@ class FunctionCtx:
             return tuple(self._to_save)
         for t, v in self._saved:
             if t is not None and v is not None and v.overwritten:
-                raise RuntimeError(
-                    "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                    f"[{t.type()} {list(t.shape)}], which {type(self).__name__.removesuffix('Ctx')} saved, is at "  # type: ignore[attr-defined]
-                    f"version {v.overwritten}; expected version {v.overwritten - 1} instead. Hint: enable anomaly "
-                    "detection to find the operation that failed to compute its gradient, with "
-                    "torch.autograd.set_detect_anomaly(True)."
-                )
+                raise written_over(v, v.overwritten)
         return tuple(t for t, _ in self._saved)
 
     def _keep(self, replaced: dict[int, Tensor]) -> None:
@@ -293,8 +288,11 @@ def _attached(ctx: Any, o: Any, node: FunctionNode, output: int, args: tuple) ->
     v = fresh(o._value)
     v.requires_grad = True
     v.node, v.output = node, output
+    if dirty and o._is_view():
+        return o._write(wrap(v).clone()._value)  # type: ignore[attr-defined]
     if dirty:
         o._ref = None
+        o._count += 1
         o._rebind(v)
         return o
     return wrap(v)

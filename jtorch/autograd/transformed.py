@@ -1,6 +1,5 @@
 """Custom functions under JAX's transformations: their backward, jvp and vmap become JAX's custom rules."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -11,7 +10,7 @@ from jax.custom_batching import custom_vmap
 
 from jtorch.autograd import function
 from jtorch.engine import trace
-from jtorch.engine.value import DIRECT, from_array
+from jtorch.engine.value import DIRECT, from_array, modes
 from jtorch.tensor.tensor import Tensor, wrap
 
 _local = trace._local
@@ -24,21 +23,14 @@ class VmapInfo(NamedTuple):
     randomness: str
 
 
-class _Kind(threading.local):
-    forward = False
-
-
-_kind = _Kind()
-
-
 @contextmanager
 def forward_mode(on: bool) -> Iterator[None]:
     """Within the context JAX differentiates by tangents (or no longer so): custom functions give their ``jvp``."""
-    before, _kind.forward = _kind.forward, on
+    before, modes.forward = modes.forward, on
     try:
         yield
     finally:
-        _kind.forward = before
+        modes.forward = before
 
 
 def _inside(array: Any, device: str) -> Tensor:
@@ -55,7 +47,7 @@ def apply(cls: Any, args: tuple, kwargs: dict) -> Any:
     """Run ``cls`` on tensors whose arrays are tracers."""
     call = _Call(cls, args, kwargs)
     arrays = tuple(_array(args[i]) for i in call.places)
-    made = call.by_jvp() if _kind.forward else call.by_vjp()
+    made = call.by_jvp() if modes.forward else call.by_vjp()
     return call.results(made(*arrays), args)
 
 

@@ -250,7 +250,7 @@ class _Walk:
             cts = self.waiting.pop(id(node))
             for output, hooks in node.hooks.items():
                 if cts[output] is not None:
-                    for hook in list(hooks.values()):
+                    for _, hook in sorted(hooks.items()):
                         cts[output] = hook(cts[output])
             if self.keys is not None:
                 for output, ct in enumerate(cts):

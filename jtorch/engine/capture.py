@@ -7,6 +7,7 @@ what is around it, and backward reaches the parameters.
 """
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -40,6 +41,7 @@ class Capture:
         self.found: list[Value] = []
         self.given = given
         self.drawn: list[Value] = []
+        self.written: list[tuple[Any, str, Value]] = []  # what was written to: weakly, an attribute, what it was
         self._again = iter(first.drawn) if first is not None else None
         self.tracked: set[int] = set()  # which of them a gradient may be wanted for
         self._places: dict[int, int] = {}
@@ -57,6 +59,10 @@ class Capture:
         if self.given is not None:
             return self.given[place]
         return jnp.zeros(v.aval.shape, v.aval.dtype)
+
+    def wrote(self, owner: Any, attribute: str) -> None:
+        """What was made outside is about to be given an element that only exists inside."""
+        self.written.append((weakref.ref(owner), attribute, getattr(owner, attribute)))
 
     def draw(self, make: Callable[[], Value]) -> Value:
         """Random numbers from outside: what the first pass draws, the second is given again."""
@@ -148,6 +154,30 @@ def _direct(array: Any, device: str) -> Value:
     v = from_array(array, device)
     v.trace = DIRECT
     return v
+
+
+def guarded(fn: Callable, made: Callable[[Any], list], message: str) -> Any:
+    """``fn()``, which is being captured; RuntimeError where it wrote to something that outlives it.
+
+    Tensors that it made itself, which it may write to, are gone by then, or among what ``made(result)`` lists: the
+    owners of values.
+    """
+    current = trace.state().capture
+    start = 0 if current is None else len(current.written)
+    result = fn()
+    if current is None or len(current.written) == start:
+        return result
+    own = {id(x) for x in made(result)}
+    poisoned = False
+    for ref, attribute, before in reversed(current.written[start:]):
+        owner = ref()
+        if owner is not None and id(owner) not in own:
+            setattr(owner, attribute, before)
+            before.overwritten = 0
+            poisoned = True
+    if poisoned:
+        raise RuntimeError(message)
+    return result
 
 
 # -- random numbers under vmap

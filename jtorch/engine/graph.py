@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jtorch.engine import trace
 from jtorch.engine.aval import Aval
@@ -208,6 +209,30 @@ def needed_inputs(fn: Callable, structs: list) -> set[int]:
     return {i for i, v in enumerate(jaxpr.invars) if v in needed}
 
 
+def written_over(v: Value, version: int, edge: tuple[Any, int] | None = None) -> RuntimeError:
+    """torch's error for a saved value that an in-place operation has overwritten. ``edge``: what made it."""
+    if edge is None and v.requires_grad:
+        edge = edge_of(v)
+    kind = "ComplexFloat" if v.aval.dtype == np.complex64 else _KINDS.get(v.aval.dtype.name, v.aval.dtype.name)
+    place = "torch." if v.aval.device == "cpu" else f"torch.{v.aval.device.partition(':')[0]}."
+    made = ""
+    if edge is not None and isinstance(edge[0], GradNode):
+        name = edge[0].name().rpartition("::")[2]
+        made = f", which is output {edge[1]} of {name.partition('Backward')[0] or name}"
+    return RuntimeError(
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"[{place}{kind}Tensor {list(v.aval.shape)}]{made}, is at version {version}; expected version {version - 1} "
+        "instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
+        "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+    )
+
+
+_KINDS = {
+    "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "complex128": "ComplexDouble",
+    "int64": "Long", "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool",
+}  # fmt: skip
+
+
 class OpNode(GradNode):
     """The backward of a recorded operator."""
 
@@ -250,14 +275,7 @@ class OpNode(GradNode):
                 continue
             by = v.successor
             if i or by is None or not (by is self or by == self.place):  # of what it overwrites torch keeps a copy
-                raise RuntimeError(
-                    "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                    f"[{v.aval.dtype} tensor {list(v.aval.shape)} on {v.aval.device}], which is "
-                    f"{'output 0' if i < 0 else f'input {i}'} of {self.name()}, recorded at {self.where}, is at "
-                    f"version {int(version)}; expected version {int(version) - 1} instead. Hint: enable anomaly "
-                    "detection to find the operation that failed to compute its gradient, with "
-                    "torch.autograd.set_detect_anomaly(True)."
-                )
+                raise written_over(v, int(version), (self, -1 - i) if i < 0 else None)
 
     def apply(self, cts: list[Value | None], create_graph: bool) -> list[Value | None]:
         from jtorch.engine.record import record
@@ -289,7 +307,7 @@ class OpNode(GradNode):
         self.home = None
         for i, (where, output) in zip(self.wants if self.inputs else (), self.edges, strict=False):
             v = self.inputs[i]
-            if v.owner is None and v.node is None:
+            if v is not None and v.owner is None and v.node is None:  # None: packed by a hook
                 v.node, v.output = where, output
 
     def free(self) -> None:

@@ -9,7 +9,7 @@ from jtorch.engine import autograd, report, trace, watch
 from jtorch.engine.aval import aval
 from jtorch.engine.op import RUNTIME, arrays_in, is_number
 from jtorch.engine.trace import Node, ThreadState, Trace, user_line
-from jtorch.engine.value import DIRECT, Value, from_array, from_number
+from jtorch.engine.value import DIRECT, Value, from_array, from_number, modes
 
 MAX_PENDING = 12_000  # values in a trace before it is flushed unasked
 MAX_PLAIN = 1_500  # the same where none of them needs a gradient: cutting such a program in two costs nothing
@@ -317,7 +317,7 @@ def direct(st: ThreadState, op: Any, spec: tuple, inputs: tuple[Value, ...]) -> 
     device = _device_of(inputs)
     out = [_direct_value(array, device) for array in (made if several else (made,))]
     if not st.grad:
-        for v in out:
+        for v in () if modes.forward else out:  # tangents pass
             v.array = jax.lax.stop_gradient(v.array)
     elif op.differentiable and any(v.requires_grad for v in inputs):
         for i, v in enumerate(out):

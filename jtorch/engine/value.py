@@ -115,9 +115,10 @@ DIRECT: Any = _Direct()
 
 
 class Modes(threading.local):
-    """What a thread's new values are: None in inference mode, else False."""
+    """What a thread's new values are: None in inference mode, else False. Whether JAX differentiates by tangents."""
 
     fresh: bool | None = False
+    forward: bool = False
 
 
 modes = Modes()

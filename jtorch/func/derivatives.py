@@ -12,9 +12,15 @@ import jax
 import jax.numpy as jnp
 
 from jtorch.autograd.transformed import forward_mode
-from jtorch.func.trees import Packed, array_of, conjugate, flatten, inside, is_tensor, lift
+from jtorch.engine import capture
+from jtorch.func.trees import Packed, array_of, conjugate, flatten, inside, is_tensor, lift, owners
 from jtorch.tensor.tensor import Tensor
 
+_CAPTURED = (
+    "During a grad (vjp, jvp, grad, etc) transform, the function provided attempted to call in-place operation that "
+    "would mutate a captured Tensor. This is not supported; please rewrite the function being transformed to "
+    "explicitly accept the mutated Tensor(s) as inputs."
+)
 Argnums = int | tuple[int, ...]
 
 
@@ -34,7 +40,9 @@ class _Function:
     def __call__(self, *arrays: Any) -> tuple:
         args, kwargs = self.rebuild(self.chosen.inside(arrays))
         with forward_mode(self.forward):
-            made = self.func(*args, **kwargs)
+            made = capture.guarded(
+                lambda: self.func(*args, **kwargs), lambda made: owners((args, kwargs, made)), _CAPTURED
+            )
         aux = None
         if self.has_aux:
             if not (isinstance(made, tuple) and len(made) == 2):
@@ -139,7 +147,8 @@ def _one(f: _Function, arrays: tuple) -> tuple:
         return f(*arrays)
     except RuntimeError as error:
         if "expected f(*primals) to return only tensors" in str(error):
-            kind = type(next(x for x in f.out.leaves if not is_tensor(x)))
+            made = f.out.form.build(f.out.leaves)
+            kind = type(made if isinstance(made, tuple) else next(x for x in f.out.leaves if not is_tensor(x)))
             raise RuntimeError(f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {kind}") from None
         raise
 

@@ -131,3 +131,9 @@ def lift(name: str, transformed: Callable, args: Any) -> list[Tensor]:
         return tuple(jnp.asarray(x) for x in transformed(packed.inside(arrays)))
 
     return [wrap(v) for v in capture.apply(name, flat, [t._value for t in packed.tensors])]
+
+
+def owners(tree: Any) -> list:
+    """What holds the values of the tensors in a pytree: themselves and their storages."""
+    found = [x for x in flatten(tree)[0] if is_tensor(x)]
+    return [*found, *[x._alias.storage for x in found if x._alias is not None]]

@@ -8,8 +8,15 @@ import jax
 import jax.numpy as jnp
 
 from jtorch.engine import capture
-from jtorch.func.trees import Packed, array_of, flatten, inside, is_tensor, lift
+from jtorch.func.trees import Packed, array_of, flatten, inside, is_tensor, lift, owners
 from jtorch.tensor.tensor import Tensor
+
+_CAPTURED = (
+    "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args "
+    "that has more elements than `self`. This happened due to `other` being vmapped over but `self` not being vmapped "
+    "over: `self` is a captured Tensor (for batch norm a running statistic: set `track_running_stats` to be False, or "
+    "patch the module). Please try to use out-of-place operators instead of inplace arithmetic."
+)
 
 
 def vmap(
@@ -141,7 +148,9 @@ class _Vmap:
                 inner, kw = form.build(full)
                 try:
                     with capture.batch(self.randomness, size, place):
-                        made = self.func(*inner, **kw)
+                        made = capture.guarded(
+                            lambda: self.func(*inner, **kw), lambda made: owners((inner, kw, made)), _CAPTURED
+                        )
                 except capture.DEPENDS_ON_DATA as error:
                     raise RuntimeError(
                         "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow, or "

@@ -256,7 +256,6 @@ def retain_grad(self: Tensor) -> None:
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
     if self.is_leaf or self._retain:
         return
-    self._retain = True
     import weakref
 
     ref = weakref.ref(self)
@@ -266,11 +265,14 @@ def retain_grad(self: Tensor) -> None:
         if target is not None:
             target._grad = grad if target._grad is None else target._grad + grad  # type: ignore[operator]
 
-    self.register_hook(keep)  # type: ignore[attr-defined]
+    self._retain = register_hook(self, keep, last=True)
 
 
-def register_hook(self: Tensor, hook: Callable) -> Any:
-    """Call ``hook`` with this tensor's gradient when it is computed; what it returns replaces the gradient."""
+def register_hook(self: Tensor, hook: Callable, *, last: bool = False) -> Any:
+    """Call ``hook`` with this tensor's gradient when it is computed; what it returns replaces the gradient.
+
+    ``last``: after all others, whenever they came.
+    """
     from jtorch.utils.hooks import RemovableHandle
 
     if not self.requires_grad:
@@ -282,6 +284,8 @@ def register_hook(self: Tensor, hook: Callable) -> Any:
             return ct
         if not isinstance(made, Tensor):
             raise TypeError(f"expected Tensor, but hook returned '{type(made).__name__}'")
+        if made._aval().shape != ct.aval.shape:
+            raise RuntimeError(f"hook '{getattr(hook, '__name__', hook)}' has changed the size of value")
         return made._value
 
     v = self._value
@@ -294,8 +298,13 @@ def register_hook(self: Tensor, hook: Callable) -> Any:
         hooks = node.hooks.setdefault(autograd.node_output(v, node), {})
         mark_hooked(node)
     handle = RemovableHandle(hooks)
+    if last:
+        handle.id += LAST
     hooks[handle.id] = on_value
     return handle
+
+
+LAST = 1 << 62  # what the hooks that come last have in their ids
 
 
 def mark_hooked(node: autograd.GradNode) -> None:

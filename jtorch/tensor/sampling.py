@@ -10,7 +10,7 @@ import numpy as np
 
 from jtorch.engine import capture, trace
 from jtorch.engine.aval import aval
-from jtorch.engine.op import T, number
+from jtorch.engine.op import Primitive, T, number
 from jtorch.engine.record import record
 from jtorch.engine.value import Value, from_array
 from jtorch.ops import random as ops
@@ -319,4 +319,22 @@ def fill(x: Tensor, kind: str, generator: Any, *numbers: Any) -> Tensor:
     checked_generator(kind + "_", generator)
     if kind == "normal" and not strides.is_contiguous(x):
         kind = "normal_scattered"
-    return x._write(sample(kind, a.shape, a.dtype, a.device, generator, *numbers, order=memory_order(x)))
+    drawn = sample(kind, a.shape, a.dtype, a.device, generator, *numbers, order=memory_order(x))
+    if x.requires_grad and trace.state().grad:
+        drawn = record(REDRAWN, (kind,), (x._value, drawn))
+    return x._write(drawn)
+
+
+_OVERLOADS = {"normal_scattered": "Normal0", "log_normal": "LogNormal0", "bernoulli": "Bernoulli2", "random": "Random2",
+              "integers": "Random0"}  # fmt: skip
+REDRAWN: Any = Primitive(
+    "redrawn",
+    lambda kind: lambda x, drawn: drawn,
+    infer=lambda spec, inputs: [inputs[1].aval.struct()],
+    grad_name=lambda spec: "{0[0]}Backward{0[1]}".format(_split(_OVERLOADS.get(spec[0], spec[0].title() + "0"))),
+)
+"""A tensor that requires a gradient, filled with draws: it still does, and its former elements get zeros."""
+
+
+def _split(name: str) -> tuple[str, str]:
+    return name[:-1], name[-1]

@@ -38,7 +38,7 @@ class Tensor(metaclass=TensorMeta):
     _ref: autograd.LeafRef | None = None  # made when it becomes a leaf: what backward accumulates into
     _hooks: dict | None = None  # functions of the gradient, for a leaf
     _count: int = 0  # in-place writes so far
-    _retain: bool = False
+    _retain: Any = False  # the handle of the hook that keeps the gradient
     is_sparse = is_sparse_csr = is_quantized = is_mkldnn = is_nested = is_vulkan = is_xpu = is_mps = False
     _is_param = False
     names: tuple | None = None
@@ -78,9 +78,19 @@ class Tensor(metaclass=TensorMeta):
 
         Under ``no_grad``, through ``detach()``, or with ``keep_history`` its place in the backward graph stays.
         """
+        if self._retain:
+            self._retain.remove()  # the gradient to keep is that of the new elements
+            self._retain = False
+            self._write(new, keep_history=keep_history)
+            self.retain_grad()  # type: ignore[attr-defined]
+            return self
         old = self._value
         st = _local.state
         alias = self._alias
+        if st.capture is not None and new.trace is DIRECT:
+            owner, name = (self, "_v") if alias is None else (alias.storage, "value")
+            if getattr(owner, name).trace is not DIRECT:
+                st.capture.wrote(owner, name)
         keep = keep_history or not st.grad
         if new is old or new.owner is not None or new.trace is None and new.requires_grad:
             new = alias_of(new)
@@ -256,7 +266,7 @@ class Tensor(metaclass=TensorMeta):
     @property
     def retains_grad(self) -> bool:
         """Whether backward keeps the gradient of this computed tensor."""
-        return self._retain
+        return bool(self._retain)
 
     @property
     def grad_fn(self) -> Any:
@@ -281,6 +291,8 @@ class Tensor(metaclass=TensorMeta):
             if not isinstance(new, Tensor):
                 kind = type(new).__name__
                 raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {kind}")
+            if new is self:
+                raise RuntimeError("can't assign Variable as its own grad")
             if new._aval().shape != self._aval().shape:
                 raise RuntimeError(
                     f"attempting to assign a gradient of size '{list(new.shape)}' to a tensor of size "
@@ -295,7 +307,9 @@ class Tensor(metaclass=TensorMeta):
                 raise RuntimeError(
                     f"attempting to assign a gradient with dtype '{c_type(new.dtype.np)}' to a tensor with grad_dtype "
                     f"'{dtypes.SCALAR_NAMES[self.dtype.name]}'. The gradient must match the tensor's grad_dtype "
-                    "(defaults to the tensor's dtype)."
+                    "(defaults to the tensor's dtype). You can set the tensor's grad_dtype attribute with a specific "
+                    "dtype, or None to allow any dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor "
+                    "and its gradient may break downstream systems that assume they match."
                 )
         self._grad = new
 

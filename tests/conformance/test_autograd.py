@@ -264,6 +264,115 @@ def noninf(m):
     return (y.is_inference(), w2.is_inference(), z.requires_grad, z.is_inference())
 
 
+@program
+def batched_unused(m):
+    x = m.tensor([1.0, 2.0], requires_grad=True)
+    z = m.tensor([1.0], requires_grad=True)
+    return m.autograd.grad(x**3, [x, z], m.eye(2), is_grads_batched=True, materialize_grads=True)
+
+
+@program
+def batched_sizes(m):
+    x = m.tensor([1.0, 2.0], requires_grad=True)
+    y = x**3
+    m.autograd.grad([y, y.sum()], x, [m.eye(2), m.ones(3)], is_grads_batched=True)
+
+
+@program
+def batched_nothing(m):
+    x = m.tensor([1.0, 2.0], requires_grad=True)
+    y = (x**3).sum()
+    m.autograd.grad([y, y * 2], x, [None, m.ones(2)], is_grads_batched=True)
+
+
+@program
+def hook_size(m):
+    x = m.tensor([1.0, 2.0], requires_grad=True)
+    x.register_hook(lambda g: m.ones(3))
+    x.sum().backward()
+
+
+@program
+def hooks_order(m):
+    log = []
+    x = m.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 2
+    y.register_hook(lambda g: (log.append("first"), g * 2)[1])
+    y.retain_grad()
+    y.register_hook(lambda g: (log.append("second"), g * 3)[1])
+    y.grad_fn.register_prehook(lambda g: log.append("before"))
+    y.grad_fn.register_hook(lambda i, o: log.append("after"))
+    x.register_post_accumulate_grad_hook(lambda t: log.append("accumulated"))
+    x.register_hook(lambda g: log.append("leaf"))
+    y.sum().backward()
+    return log, y.grad, x.grad
+
+
+@program
+def retain_of_written(m):
+    x = m.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 2
+    y.retain_grad()
+    y.mul_(3)
+    y.sum().backward()
+    return y.grad, x.grad, y.retains_grad
+
+
+@program
+def redrawn(m):
+    m.manual_seed(0)
+    x = m.ones(4, requires_grad=True)
+    seen = []
+    for draw in ("normal_", "uniform_", "exponential_", "bernoulli_", "cauchy_", "log_normal_", "random_"):
+        y = x * 2
+        getattr(y, draw)()
+        y.sum().backward()
+        seen.append((draw, y.requires_grad, y.grad_fn.name(), x.grad))
+    y = x * 2
+    y[:2].uniform_()
+    (y * y).sum().backward()
+    return seen, y, x.grad
+
+
+@program
+def version_of_result(m):
+    x = m.ones(2, requires_grad=True)
+    y = x.exp()
+    y.add_(1)
+    y.sum().backward()
+
+
+@program
+def version_of_detached(m):
+    x = m.ones(4, dtype=m.float64, requires_grad=True)
+    y = x.exp()
+    y.detach().mul_(2)
+    y.sum().backward()
+
+
+@program
+def grads_refused(m):
+    x = m.ones(2, requires_grad=True)
+    seen = []
+    for g in (m.ones(3), m.ones(2, dtype=m.float64), 3, x):
+        try:
+            x.grad = g
+        except (RuntimeError, TypeError) as error:
+            seen.append((type(error).__name__, str(error)))
+    return seen
+
+
+@program
+def packed_twice(m):
+    log = []
+    x = m.tensor([1.0, 2.0], requires_grad=True)
+    with m.autograd.graph.saved_tensors_hooks(lambda t: (log.append(t.tolist()), t * 1)[1], lambda t: t):
+        y = x * x
+        z = y.sin()
+    z.sum().backward()
+    return log, x.grad
+
+
 @pytest.mark.parametrize("f,text", program.all, ids=program.names)
 def test_program(f, text):
     compare(f, text=text)

@@ -536,6 +536,27 @@ def dictin(m):
     return m.autograd.grad((x * 2).sum(), {"x": x})
 
 
+@program
+def dirty_view(m):
+    class Doubled(m.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            x.mul_(2)
+            ctx.mark_dirty(x)
+            return x
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    a = m.tensor([1.0, 2.0], requires_grad=True)
+    b = a * 1
+    Doubled.apply(b[:1])
+    (b * b).sum().backward()
+    c = Doubled.apply(a * 1)
+    return a.grad, b, c._version
+
+
 @pytest.mark.parametrize("f,text", program.all, ids=program.names)
 def test_program(f, text):
     compare(f, text=text)

@@ -402,6 +402,34 @@ def samplerand(m):
     return m.func.vmap(d, randomness="same")(m.ones(3, 4))
 
 
+@program
+def no_grad_lets_tangents_pass(m):
+    def f(x):
+        with m.no_grad():
+            c = x**2
+        return (x * c).sum()
+
+    x = m.tensor([1.0, 2.0])
+    return m.func.jvp(f, (x,), (m.ones(2),)), m.func.jacfwd(f)(x), m.func.grad(f)(x), m.func.jacrev(f)(x)
+
+
+@program
+def captured_tensors_stay(m):
+    c, x = m.zeros(2), m.tensor([1.0, 2.0])
+    norm = m.nn.BatchNorm1d(3)
+    seen = []
+    for f in (
+        lambda: m.func.grad(lambda x: (c.add_(x), (x * 2).sum())[1])(x),
+        lambda: m.vmap(lambda v: (c[:1].add_(v[:1]), v)[1])(m.ones(3, 2)),
+        lambda: m.vmap(norm)(m.arange(12.0).reshape(2, 2, 3)),
+    ):
+        try:
+            f()
+        except RuntimeError:
+            seen.append("refused")
+    return seen, c, c + 1, norm.running_mean
+
+
 @pytest.mark.parametrize("f,text", program.all, ids=program.names)
 def test_program(f, text):
     compare(f, text=text)
