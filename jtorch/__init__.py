@@ -67,7 +67,7 @@ globals().update(_bind.composites("torch"))
 _SUBMODULES = frozenset(
     {
         "_C", "__config__", "_dynamo", "accelerator", "amp", "autograd", "backends", "compiler", "cpu", "cuda",
-        "distributed", "distributions", "fft", "func", "hub", "interop", "jit", "linalg", "masked", "mps",
+        "distributed", "distributions", "fft", "func", "hub", "interop", "jit", "library", "linalg", "masked", "mps",
         "multiprocessing", "nn", "optim", "overrides", "profiler", "random", "return_types", "serialization", "signal",
         "special", "storage", "testing", "torch_version", "types", "utils", "version", "xpu",
     }
@@ -85,7 +85,7 @@ _ELSEWHERE = {  # what is found in a submodule only when it is asked for
     "compile": "compiler",
     "disable": "alias",
     "enable": "alias",
-    "export_jax": "interop",
+    "export": "interop",
     "from_jax": "interop",
     "load": "serialization",
     "save": "serialization",
