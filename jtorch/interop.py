@@ -16,7 +16,7 @@ from jtorch.engine.value import DIRECT, from_array
 from jtorch.func.trees import Packed, array_of, flatten
 from jtorch.tensor.tensor import Tensor, wrap
 
-__all__ = ["export_jax", "from_jax", "to_jax"]
+__all__ = ["export", "from_jax", "to_jax"]
 
 Arrays = dict[str, Any]
 
@@ -141,16 +141,16 @@ def _structure(form: _Form, avals: tuple[Aval, ...]) -> Any:
     return jax.tree_util.tree_structure(jax.eval_shape(form.call, *[a.struct() for a in avals]))
 
 
-def export_jax(module: Any, args: tuple) -> Any:
+def export(module: Any, args: tuple) -> Any:
     """The module's forward as a ``jax.export.Exported`` (StableHLO), its parameters inside; runs without jtorch.
 
     ``args`` are example inputs (Tensors or arrays); call the result with arrays of the same shapes and dtypes.
     """
-    from jax import export
+    from jax import export as jax_export
 
     apply, params, buffers = to_jax(module)
 
     def forward(*inputs: Any) -> Any:
         return apply(params, buffers, *inputs)[0]
 
-    return export.export(jax.jit(forward))(*jax.tree_util.tree_map(jnp.asarray, _arrays(args)))
+    return jax_export.export(jax.jit(forward))(*jax.tree_util.tree_map(jnp.asarray, _arrays(args)))

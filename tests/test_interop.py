@@ -1,5 +1,9 @@
 """Modules as pure functions under jit, grad and vmap; JAX functions as torch operators; export."""
 
+import os
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -116,7 +120,62 @@ def test_arrays_among_its_arguments_are_inputs():
     assert f(jtorch.ones(2), np.array([1.0, 2.0], np.float32), jnp.ones(2, jnp.float32)).tolist() == [2, 3]
 
 
+SHARDED = """
+import jax, jax.numpy as jnp, numpy as np, optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
+import jtorch
+
+jtorch.manual_seed(0)
+model = jtorch.nn.Sequential(jtorch.nn.Linear(4, 8), jtorch.nn.Tanh(), jtorch.nn.Linear(8, 2))
+apply, params, buffers = jtorch.to_jax(model)
+assert len(jax.devices()) == 4
+mesh = Mesh(np.array(jax.devices()), ("batch",))
+x = jnp.arange(32, dtype=jnp.float32).reshape(8, 4) / 10
+
+
+def loss(params, x):
+    return (apply(params, buffers, x)[0] ** 2).mean()
+
+
+split = jax.shard_map(
+    lambda p, x: jax.lax.pmean(loss(p, x), "batch"), mesh=mesh, in_specs=(P(), P("batch")), out_specs=P()
+)
+np.testing.assert_allclose(jax.jit(split)(params, x), loss(params, x), rtol=1e-5)
+whole, parts = jax.grad(loss)(params, x), jax.jit(jax.grad(split))(params, x)
+for name in params:
+    np.testing.assert_allclose(parts[name], whole[name], rtol=1e-4, atol=1e-6)
+by_device = jax.pmap(lambda x: apply(params, buffers, x)[0])(x.reshape(4, 2, 4))
+np.testing.assert_allclose(by_device.reshape(8, 2), apply(params, buffers, x)[0], rtol=1e-5)
+sharded = jax.device_put(x, NamedSharding(mesh, P("batch")))
+assert jax.jit(lambda x: apply(params, buffers, x)[0])(sharded).sharding.spec[0] == "batch"
+optimizer = optax.adam(1e-2)
+state = optimizer.init(params)
+before = loss(params, x)
+for _ in range(3):
+    updates, state = optimizer.update(jax.grad(split)(params, sharded), state, params)
+    params = optax.apply_updates(params, updates)
+assert loss(params, x) < before
+"""
+
+
+def test_several_devices_and_optax():
+    env = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run([sys.executable, "-c", SHARDED], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_arrays_go_both_ways_without_a_copy():
+    array = jnp.arange(1000, dtype=jnp.float32)
+    t = jtorch.from_jax(array)
+    assert jnp.asarray(t) is array
+    where = array.unsafe_buffer_pointer()
+    assert jnp.from_dlpack(t).unsafe_buffer_pointer() == where
+    assert jtorch.from_dlpack(array)._array().unsafe_buffer_pointer() == where
+    doubled = jax.tree_util.tree_map(lambda a: a * 2, {"t": jtorch.ones(2)})
+    assert isinstance(doubled["t"], jtorch.Tensor) and doubled["t"].tolist() == [2.0, 2.0]
+
+
 def test_export_runs_without_the_module():
     m, x = model().eval(), batch()
-    exported = jtorch.export_jax(m, (jtorch.from_numpy(x),))
+    exported = jtorch.export(m, (jtorch.from_numpy(x),))
     np.testing.assert_allclose(exported.call(x), m(jtorch.from_numpy(x)).detach().numpy(), rtol=1e-5, atol=1e-6)

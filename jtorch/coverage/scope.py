@@ -51,8 +51,8 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         "torch.utils": "ThroughputBenchmark",
         "torch.futures": "*",
     },
-    "symbolic shapes and graphs of FX: every shape compiles for itself, jtorch.export_jax exports": {
-        "torch": "Sym* sym_* export cond",
+    "symbolic shapes and graphs of FX: every shape compiles for itself, jtorch.export exports": {
+        "torch": "Sym* sym_* cond",
         "torch.export": "*",
         "torch.compiler": "config *_cache_artifacts* load_compiled_function skip_* keep_* substitute_in_graph "
         "wrap_numpy set_enable_guard_collectives nested_compile_region allow_in_graph assume_constant_result "

@@ -17,6 +17,7 @@ import jtorch
 from jtorch.engine import autograd as engine
 from jtorch.engine import trace
 from jtorch.engine.autograd import Edge, GradNode, LeafRef
+from jtorch.engine.graph import written_over
 from jtorch.engine.op import Primitive
 from jtorch.engine.record import record
 from jtorch.engine.segment import spoil
@@ -94,7 +95,7 @@ def checkpoint(
             warnings.warn("None of the inputs have requires_grad=True. Gradients will be None", stacklevel=2)
             with jtorch.no_grad():
                 return function(*args)
-    call = _Call(function, args, kwargs, preserve, context_fn(), determinism_check == "default")
+    call = _Call(function, args, kwargs, preserve, context_fn(), determinism_check == "default", use_reentrant)
     return call.first()
 
 
@@ -102,13 +103,22 @@ class _Call:
     """One checkpointed call: what is needed to run it again."""
 
     def __init__(
-        self, function: Callable, args: tuple, kwargs: dict, preserve: bool, contexts: tuple, checked: bool
+        self,
+        function: Callable,
+        args: tuple,
+        kwargs: dict,
+        preserve: bool,
+        contexts: tuple,
+        checked: bool,
+        reentrant: bool,
     ) -> None:
         self.function = function
         self.leaves, self.spec = tree_flatten((args, kwargs))
         self.places = [i for i, x in enumerate(self.leaves) if isinstance(x, Tensor)]
         self.first_context, self.second_context = contexts
         self.checked = checked
+        self.reentrant = reentrant
+        self.values = [x._value for x in self._tensors()]
         self.autocast = trace.state().autocast
         devices = {x._aval().device for x in self._tensors()} - {"cpu", "meta"}
         self.generators = [default_generator, *map(generator_of, sorted(devices))] if preserve else []
@@ -131,7 +141,7 @@ class _Call:
         made = [x for x in leaves if isinstance(x, Tensor) and _is_inside(x, start)]
         if not made:
             return tree_unflatten(leaves, spec)
-        self.shapes = [(x.shape, x.dtype) for x in made]
+        self.shapes = [(x.shape, x.dtype, x.device) for x in made]
         self.made = [i for i, x in enumerate(leaves) if any(x is m for m in made)]
         wanted = [x for x in self._tensors() if x.requires_grad]
         outside = _outside([engine.edge_of(x._value)[0] for x in made], start)
@@ -147,6 +157,9 @@ class _Call:
 
         ``linked``: the inputs keep their history, for gradients of gradients.
         """
+        for v in self.values:
+            if v.overwritten:
+                raise written_over(v, v.overwritten)
         tensors = self._tensors()
         inputs = tensors if linked else [x.detach() for x in tensors]
         given = [c for c in cts if c is not None]
@@ -177,12 +190,21 @@ class _Call:
     def _check(self, found: list) -> None:
         if not self.checked:
             return
-        have = [(x.shape, x.dtype) if isinstance(x, Tensor) else None for x in found]
+        have = [(x.shape, x.dtype, x.device) if isinstance(x, Tensor) else None for x in found]
         if have != self.shapes:
-            raise CheckpointError(
-                "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata "
-                f"than during the forward pass: {self.shapes} became {have}"
+            told = "".join(
+                f"tensor at position {i}:\nsaved metadata: {_told(old)}\nrecomputed metadata: {_told(new)}\n"
+                for i, (old, new) in enumerate(zip(self.shapes, have, strict=False))
+                if old != new
             )
+            raise CheckpointError(
+                "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than "
+                f"during the forward pass.\n{told}."
+            )
+
+
+def _told(metadata: Any) -> Any:
+    return metadata and dict(zip(("shape", "dtype", "device"), metadata, strict=True))
 
 
 def _is_inside(x: Tensor, start: tuple) -> bool:
@@ -226,6 +248,12 @@ class CheckpointBackward(GradNode):
 
     def apply(self, cts: list[Value | None], create_graph: bool) -> list[Value | None]:
         call: Any = self.call
+        if call.reentrant and trace.state().walk.keys is not None:
+            raise RuntimeError(
+                "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an `inputs` "
+                "parameter to .backward(). To resolve this error, you can either set use_reentrant=False, or call "
+                ".backward() without passing the `inputs` argument."
+            )
         found, wanted, given = call.again(cts, create_graph)
         roots = [
             (engine.edge_of(x._value), c)
