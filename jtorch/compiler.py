@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from jtorch.engine import config, record, segment, trace
-from jtorch.engine.flush import flush, flush_all
+from jtorch.engine.flush import flush
 from jtorch.engine.value import Value
 from jtorch.nn.modules.module import Module
 from jtorch.reach import SCALARS, Reach, Unknown, scalar
@@ -29,6 +29,8 @@ from jtorch.tensor.generator import generator_of
 from jtorch.tensor.tensor import Tensor, wrap
 
 __all__ = [
+    "allow_in_graph",
+    "assume_constant_result",
     "compile",
     "cudagraph_mark_step_begin",
     "disable",
@@ -43,8 +45,8 @@ __all__ = [
 _local = trace._local
 _MODES = (None, "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 _BACKENDS = ("inductor", "eager", "aot_eager", "cudagraphs", "xla", "jtorch")
-_ATTEMPTS = 8  # failed observations of one function before it is left alone
-_MOST = 256  # kinds of calls that are kept of one function
+ATTEMPTS = 8  # failed observations of one function before it is left alone
+MOST = 256  # kinds of calls that are kept of one function
 
 
 # -- structures of arguments and results
@@ -70,7 +72,7 @@ def _flatten(x: Any, tensors: list[Tensor], look: Callable[[Any, list], Any]) ->
     return look(x, tensors)
 
 
-def _result(x: Any, place: Callable[[Tensor], Callable]) -> Callable[[list], Any]:
+def rebuild(x: Any, place: Callable[[Tensor], Callable]) -> Callable[[list], Any]:
     """How to make ``x`` again from what a replay gives: a function of the list of its tensors' makers."""
     if isinstance(x, Tensor):
         if type(x) is not Tensor:
@@ -80,14 +82,14 @@ def _result(x: Any, place: Callable[[Tensor], Callable]) -> Callable[[list], Any
     if kind in SCALARS:
         return lambda given: x
     if isinstance(x, tuple) and (kind is tuple or hasattr(x, "_fields")):
-        parts = [_result(each, place) for each in x]
+        parts = [rebuild(each, place) for each in x]
         build = tuple if kind is tuple else kind._make  # type: ignore[attr-defined]
         return lambda given: build([part(given) for part in parts])
     if kind is list:
-        parts = [_result(each, place) for each in x]
+        parts = [rebuild(each, place) for each in x]
         return lambda given: [part(given) for part in parts]
     if kind is dict:
-        items = [(k, _result(each, place)) for k, each in x.items()]
+        items = [(k, rebuild(each, place)) for k, each in x.items()]
         return lambda given: {k: part(given) for k, part in items}
     raise Unknown
 
@@ -125,22 +127,22 @@ class Compiled:
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
-    def reached(self) -> Callable:
+    def reached(self) -> tuple[list[Any], Callable[[], bool], Callable[[], list[Tensor]]]:
         """What another compiled function sees of this one."""
-        return self.fn
+        return [self.fn], lambda: True, list
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         st = _local.state
         if st.recording is not None or st.watched or st.capture is not None or record.eager or _off:
             return self.fn(*args, **kwargs)
-        if self.failures >= _ATTEMPTS and not self.fullgraph and not self.kept:
+        if self.failures >= ATTEMPTS and not self.fullgraph and not self.kept:
             return self.fn(*args, **kwargs)
-        call = _Call(self, args, kwargs)
+        call = Call(self, args, kwargs)
         try:
             seen, tensors = call.look()
         except Unknown:
             self.failures += 1
-            return call.run(segment.Recording(self.whole, _name(self.fn)))
+            return call.run(segment.Recording(self.whole, name_of(self.fn)))
         values = [t._v if t._alias is None else t._value for t in tensors]
         device = next((v.aval.device for v in values if v.aval.ndim), "cpu")
         if device == "meta":
@@ -162,7 +164,7 @@ class Compiled:
             made = self._again(st, tr, replay, tensors, values, generator)
             if made is not _missed:
                 return made
-        if self.failures >= _ATTEMPTS and not self.fullgraph or self.kept >= _MOST:
+        if self.failures >= ATTEMPTS and not self.fullgraph or self.kept >= MOST:
             return self.fn(*args, **kwargs)
         return self._observe(st, tr, key, tensors, values, generator, call)
 
@@ -201,7 +203,7 @@ class Compiled:
         return replay.result(given)
 
     def _observe(
-        self, st: Any, tr: Any, key: tuple, tensors: list[Tensor], values: list[Value], generator: Any, call: "_Call"
+        self, st: Any, tr: Any, key: tuple, tensors: list[Tensor], values: list[Value], generator: Any, call: "Call"
     ) -> Any:
         """Run the function, and keep what it did if that can be done again without it.
 
@@ -212,10 +214,10 @@ class Compiled:
             settle(t)
         start, base = tr.cursor, len(tr.values)
         before = [(t._v, _version(t), t._grad, None if t._grad is None else t._grad._v) for t in tensors]
-        seen = segment.Recording(self.whole, _name(self.fn))
-        drawn = _host_random()
+        seen = segment.Recording(self.whole, name_of(self.fn))
+        drawn = host_random()
         result = call.run(seen)
-        if seen.broken is None and st.traces.get(tr.device) is tr and drawn == _host_random():
+        if seen.broken is None and st.traces.get(tr.device) is tr and drawn == host_random():
             try:
                 replay = self._replay(tr, start, base, tensors, values, before, seen, generator, result)
                 now, same = call.look()
@@ -280,14 +282,14 @@ class Compiled:
             replay.made.append((v.index, v.aval, v.requires_grad))
             return lambda given: given[k]
 
-        replay.result = _result(result, place)
+        replay.result = rebuild(result, place)
         return replay
 
 
-class _Call:
+class Call:
     """One call: its arguments, and what the function sees when it begins."""
 
-    def __init__(self, to: Compiled, args: tuple, kwargs: dict) -> None:
+    def __init__(self, to: Any, args: tuple, kwargs: dict) -> None:
         self.to = to
         self.args = args
         self.kwargs = kwargs
@@ -316,7 +318,7 @@ class _Call:
         objects = self.to.objects
         reach = objects.get(id(x))
         if reach is None:
-            if len(objects) >= _MOST:
+            if len(objects) >= MOST:
                 objects.clear()
             reach = objects[id(x)] = Reach(x, self.to.numbers)
         number, found = reach.look()
@@ -339,7 +341,7 @@ class _Call:
             st.recording = None
 
 
-def _host_random() -> tuple:
+def host_random() -> tuple:
     """The state of Python's and NumPy's generators, which no replay would move."""
     _, words, at, *rest = np.random.get_state()
     return random.getstate(), words.tobytes(), at, rest  # type: ignore[attr-defined, union-attr]
@@ -349,7 +351,7 @@ def _version(t: Tensor) -> int:
     return t._count if t._alias is None else t._alias.version
 
 
-def _name(fn: Callable) -> str:
+def name_of(fn: Callable) -> str:
     return getattr(fn, "__qualname__", repr(fn))
 
 
@@ -435,31 +437,6 @@ def compile(
     return Compiled(model, fullgraph)
 
 
-def whole_step(step: Callable) -> Callable:
-    """``jtorch.jit``: a whole step, or several, as one program. What ``step`` mutates (modules, optimizers, gradients)
-    is state that the program takes and returns, its old buffers donated.
-
-    The ordinary loop is one program a step by itself; this joins what would be cut, such as the backward passes of a
-    gradient accumulation, and raises RuntimeError, naming the line, where the step needs the data in between.
-    """
-
-    @functools.wraps(step)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        st = _local.state
-        if st.recording is not None or record.eager:
-            return step(*args, **kwargs)
-        flush_all("before jtorch.jit")
-        st.recording = segment.Recording("jtorch.jit", _name(step), defers=True)
-        try:
-            made = step(*args, **kwargs)
-        finally:
-            st.recording = None
-        flush_all("jtorch.jit")
-        return made
-
-    return call
-
-
 # -- torch.compiler
 
 
@@ -494,6 +471,16 @@ def reset() -> None:
             node = todo.pop()
             node.segments.clear()
             todo.extend(child for children in node.children for child in children.values())
+
+
+def allow_in_graph(fn: Any) -> Any:
+    """``fn`` itself: jtorch compiles what a function recorded, and needs no leave to look into it."""
+    return fn
+
+
+def assume_constant_result(fn: Any) -> Any:
+    """``fn`` itself: what it returns is looked at, not assumed."""
+    return fn
 
 
 def list_backends(exclude_tags: Any = ("debug", "experimental")) -> list[str]:

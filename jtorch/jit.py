@@ -159,7 +159,7 @@ def isinstance(obj: Any, target_type: Any) -> bool:
     return all(isinstance(each, inner[0]) for each in obj)
 
 
-_NO_FILES = "TorchScript's files hold code of its own language; save a state_dict, or export with jtorch.export_jax"
+_NO_FILES = "TorchScript's files hold code of its own language; save a state_dict, or export with jtorch.export"
 save = Absent("jit.save()", _NO_FILES)
 load = Absent("jit.load()", _NO_FILES)
 
@@ -168,10 +168,10 @@ class _Jit(ModuleType):
     """This module's class: called, ``jtorch.jit(step)`` makes a whole training step one program."""
 
     def __call__(self, step: Callable) -> Callable:
-        """See :func:`jtorch.compiler.whole_step`."""
-        from jtorch.compiler import whole_step
+        """See :class:`jtorch.whole.WholeStep`."""
+        from jtorch.whole import WholeStep
 
-        return whole_step(step)
+        return WholeStep(step)
 
 
 sys.modules[__name__].__class__ = _Jit

@@ -10,7 +10,7 @@ import functools
 import sys
 import types
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from operator import is_
 from typing import Any
@@ -74,8 +74,12 @@ class Reach:
             self._known = number, self._tensors
         return self._known
 
+    def late(self) -> list[Tensor]:
+        """Tensors that are replaced without changing what is recorded: the numbers of an optimizer's options."""
+        return [t for tensors in self._late for t in tensors()]
+
     def _changed(self) -> bool:
-        if self._changes != _changes.count():
+        if self._changes != _changes.count() or not all([holds() for holds in self._checks]):
             return True
         for get, name, x in self._single:
             if get(name, _missing) is not x:
@@ -94,6 +98,8 @@ class Reach:
         self._single: list[tuple] = []  # (get, name, what it gave)
         self._whole: list[tuple] = []  # (a function that gives all contents, what they were)
         self._arrays: list[tuple] = []
+        self._checks: list[Callable[[], bool]] = []
+        self._late: list[Callable[[], list[Tensor]]] = []
         self._changes = _changes.count()
         self._todo = deque([self.root])
         while self._todo:
@@ -237,8 +243,16 @@ class Reach:
         if isinstance(x, (Generator, Enum)) or (_fixed(kind.__module__) and not (ours and hasattr(x, "__dict__"))):
             self._prints.append(id(x))
             return
-        if hasattr(kind, "reached"):  # a compiled function
-            self._todo.append(x.reached())
+        if hasattr(kind, "reached"):  # it knows what of it matters, and whether that is still so
+            found = x.reached()
+            if found is None:
+                raise Unknown(f"a {kind.__name__}")
+            parts, holds, late = found
+            if not holds():
+                raise Unknown(f"a {kind.__name__} that has changed")
+            self._todo.extend(parts)
+            self._checks.append(holds)
+            self._late.append(late)
             return
         self._todo.append(kind)
         space = getattr(x, "__dict__", {})

@@ -16,7 +16,7 @@ from jtorch.engine import autograd, checks, config, devices, report, spares, tra
 from jtorch.engine.devices import jax_device
 from jtorch.engine.graph import Spent
 from jtorch.engine.op import NUMBERS
-from jtorch.engine.program import program
+from jtorch.engine.program import Program, program
 from jtorch.engine.trace import Trace
 from jtorch.engine.value import DIRECT, Value
 
@@ -24,7 +24,7 @@ SMALL = 1 << 14  # elements of a host array that are sent with the call; what is
 
 _HELD_BY_VALUE = spares.UNHELD + 1  # holders of an array that only one value holds
 
-_compiling = threading.RLock()
+compiling = threading.RLock()  # held while a program is made or started
 getrefcount = sys.getrefcount
 
 
@@ -159,12 +159,17 @@ class OutOfMemoryError(RuntimeError):
     __module__ = "torch"
 
 
+def transformed() -> bool:
+    """Whether JAX is at work on what calls this: no program may start then, as its results would outlive that."""
+    return bool(get_opaque_trace_state(convention="flax") != _NO_TRANSFORMATION)
+
+
 def _run(tr: Trace, values: list[Value | None], held: list[int], cursor: trace.Node, why: str, own: bool) -> None:
     try:
-        if get_opaque_trace_state(convention="flax") == _NO_TRANSFORMATION:
-            _compute(tr, values, held, cursor, why, own)
-        else:
+        if transformed():
             _elsewhere(_compute, tr, values, held, cursor, why, own)
+        else:
+            _compute(tr, values, held, cursor, why, own)
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
@@ -187,7 +192,7 @@ class _Usual(NamedTuple):
 
     held: list[int]
     kinds: list[type]
-    holders: list[int]
+    holders: list[int] | None  # None: it is looked at each time
     alive: tuple[int, ...]
     donate: tuple[int, ...]
 
@@ -210,23 +215,29 @@ def _compute(tr: Trace, values: list[Value | None], held: list[int], cursor: tra
             return
         donate = _prepare(values, list(leaves), args, holders, frozenset(held), device, own)
         settled = own and np.ndarray not in kinds and all(k.aval.device == device for k in leaves.values())
-        cursor.usual = _Usual(held, kinds, holders, alive, donate) if settled else None
-    with _compiling:
+        cursor.usual = _Usual(held, kinds, holders if settled else None, alive, donate)
+    with compiling:
         ready, new = program(cursor, device, alive, donate)
-        began = time.perf_counter()
-        spare = ready.spares
-        if spare is not None:
-            args += spare.take()
-        if ready.checked:
-            code, *outs = ready.call(checks.take_code(device), *args)
-            checks.set_code(device, code)
-        else:
-            outs = ready.call(*args)
-        report.flushed(why, cursor, ready, new, time.perf_counter() - began)
+        outs = launch(ready, device, args, why, new)
     for i, out in zip(ready.outputs, outs, strict=True):
         values[i].array = out  # type: ignore[union-attr]
+
+
+def launch(ready: Program, device: str, args: list[Any], why: str, new: bool = False) -> list[Any]:
+    """Run a program on the arrays of its leaves; returns those at its ``outputs``. Its caller holds ``compiling``."""
+    began = time.perf_counter()
+    spare = ready.spares
     if spare is not None:
-        spare.keep([values[i].array for i in spare.positions])  # type: ignore[union-attr]
+        args += spare.take()
+    if ready.checked:
+        code, *outs = ready.call(checks.take_code(device), *args)
+        checks.set_code(device, code)
+    else:
+        outs = ready.call(*args)
+    report.flushed(why, ready.home, ready, new, time.perf_counter() - began)
+    if spare is not None:
+        spare.keep([outs[k] for k in ready.bare])
+    return outs
 
 
 def _prepare(

@@ -32,7 +32,7 @@ def in_worker(forked: bool) -> None:
     devices.forked = True
     devices.devices.cache_clear()
     devices.jax_device.cache_clear()
-    flush._compiling = threading.RLock()  # another thread may have held it at the fork
+    flush.compiling = threading.RLock()  # another thread may have held it at the fork
     trace._roots_lock = threading.Lock()
     trace.state().traces.clear()
     trace.state().trace = None

@@ -26,7 +26,7 @@ class Program:
     where the path holds checks); returns the arrays at the positions ``outputs`` (after the new error code).
     """
 
-    __slots__ = ("call", "outputs", "checked", "steps", "home", "key", "reason", "spares")
+    __slots__ = ("call", "outputs", "checked", "steps", "home", "key", "reason", "spares", "bare")
 
     def __init__(self, end: Node, device: str, outputs: tuple[int, ...], donate: tuple[int, ...], key: tuple) -> None:
         path = end.path()
@@ -41,7 +41,8 @@ class Program:
         self.reason: tuple = ("", "?", 0)  # why and at which line of the user's it first ran
         donated, bare = usable(path, outputs, donate)
         avals = [end.aval_of(i) for i in bare]
-        self.spares = Spares(bare, avals, device) if fits(avals) else None
+        self.spares = Spares(avals, device) if fits(avals) else None
+        self.bare = tuple([outputs.index(i) for i in bare])  # where among the outputs the spare buffers' successors are
         offset = int(self.checked)
         numbers = [leaves.index(i) + offset for i in donated]
         if self.checked:

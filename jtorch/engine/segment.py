@@ -42,7 +42,9 @@ class Recording:
 
     def looked(self, why: str) -> None:
         """Data that is there has been looked at: what follows may depend on it."""
-        if not self.defers:
+        if self.defers:
+            self.spoils(why)
+        else:
             self.breaks(why)
 
     def spoils(self, why: str) -> None:

@@ -32,12 +32,11 @@ UNHELD = holders([object()])[0]  # of an array that nothing but the list holds: 
 
 
 class Spares:
-    """The spare buffers of one program: for the results at ``positions``, of ``avals``."""
+    """The spare buffers of one program, for results of ``avals``."""
 
-    __slots__ = ("positions", "avals", "device", "arrays")
+    __slots__ = ("avals", "device", "arrays")
 
-    def __init__(self, positions: tuple[int, ...], avals: list[Aval], device: str) -> None:
-        self.positions = positions
+    def __init__(self, avals: list[Aval], device: str) -> None:
         self.avals = avals
         self.device = device
         self.arrays: list[Any] = []

@@ -24,8 +24,8 @@ class Node:
 
     __slots__ = (
         "parent", "op", "spec", "fn", "refs", "fresh", "start", "avals", "aval", "grads", "grad", "single",
-        "wants", "children", "families", "backwards", "segments", "programs", "where", "_producers", "_leaves", "end", "usual",
-        "results",
+        "wants", "children", "families", "backwards", "segments", "programs", "where", "_producers", "_leaves", "end",
+        "usual", "results",
     )  # fmt: skip
 
     def __init__(

@@ -61,6 +61,24 @@ class PlannedOptimizer(Optimizer):
         flush("optimizer.step()")
         return loss
 
+    def reached(self) -> tuple[list[Any], Callable[[], bool], Callable[[], list[Tensor]]] | None:
+        """What code that steps it depends on, whether that still holds, and the numbers that programs take as inputs.
+
+        None before the first step, and where hooks may do anything.
+        """
+        plans = self._plans
+        if not plans or self.hooked:
+            return None
+        parts: list[Any] = []
+        for plan in plans:
+            parts += [id(plan.structure), *plan.params, *plan.idle, *[entry[name] for entry, name in plan.slots]]
+            parts += [holder[name] for holder, name in plan.tensors]
+
+        def holds() -> bool:
+            return self._plans is plans and not self.hooked and all([plan.holds(self) for plan in plans])
+
+        return parts, holds, lambda: [plan.vector for plan in plans]
+
     def _plan(self) -> "list[Plan]":
         devices: dict[str, None] = {}
         for group in self.param_groups:
@@ -279,13 +297,17 @@ class Plan:
 
     def current(self, optimizer: PlannedOptimizer) -> bool:
         """Whether the plan holds for the step to come; takes in numbers that have changed."""
+        if any([p._grad is None for p in self.params]) or any([p._grad is not None for p in self.idle]):
+            return False
+        return self.holds(optimizer)
+
+    def holds(self, optimizer: PlannedOptimizer) -> bool:
+        """The same, whichever parameters have gradients."""
         state = optimizer.state
         groups = optimizer.param_groups
         if (
             state is not self.state
             or len(groups) != len(self.groups)
-            or any([p._grad is None for p in self.params])
-            or any([p._grad is not None for p in self.idle])
             or list(map(id, state.values())) != self.entries  # asking by tensor costs more
             or any([entry[name] is not x for entry, name, x in self.shared])
             or (self.params and self.params[0]._v.aval.device != self.device)
