@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from jtorch.engine import config, record, segment, trace
-from jtorch.engine.flush import flush
+from jtorch.engine.flush import boundary, flush
 from jtorch.engine.value import Value
 from jtorch.nn.modules.module import Module
 from jtorch.reach import SCALARS, Reach, Unknown, scalar
@@ -122,6 +122,7 @@ class Compiled:
         self.around = Reach(fn, self.numbers)
         self.objects: dict[int, Reach] = {}  # what is reached from objects among the arguments
         self.kept = self.failures = 0
+        self.step: Callable | None = None  # of a function that is a whole training step
         functools.update_wrapper(self, fn)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -135,6 +136,8 @@ class Compiled:
         st = _local.state
         if st.recording is not None or st.watched or st.capture is not None or record.eager or _off:
             return self.fn(*args, **kwargs)
+        if self.step is not None:
+            return self.step(*args, **kwargs)
         if self.failures >= ATTEMPTS and not self.fullgraph and not self.kept:
             return self.fn(*args, **kwargs)
         call = Call(self, args, kwargs)
@@ -142,7 +145,10 @@ class Compiled:
             seen, tensors = call.look()
         except Unknown:
             self.failures += 1
-            return call.run(segment.Recording(self.whole, name_of(self.fn)))
+            seen = segment.Recording(self.whole, name_of(self.fn))
+            result = call.run(seen)
+            self._passed(seen)
+            return result
         values = [t._v if t._alias is None else t._value for t in tensors]
         device = next((v.aval.device for v in values if v.aval.ndim), "cpu")
         if device == "meta":
@@ -167,6 +173,16 @@ class Compiled:
         if self.failures >= ATTEMPTS and not self.fullgraph or self.kept >= MOST:
             return self.fn(*args, **kwargs)
         return self._observe(st, tr, key, tensors, values, generator, call)
+
+    def _passed(self, seen: segment.Recording) -> bool:
+        """Whether the function passed a place where a program may well end; then it is a step, and run as one."""
+        if seen.boundary is None:
+            return False
+        from jtorch.whole import WholeStep  # which is made of what is here
+
+        self.step = WholeStep(self.fn, self.whole)
+        boundary(seen.boundary)
+        return True
 
     @property
     def whole(self) -> str:
@@ -217,6 +233,8 @@ class Compiled:
         seen = segment.Recording(self.whole, name_of(self.fn))
         drawn = host_random()
         result = call.run(seen)
+        if self._passed(seen):
+            return result
         if seen.broken is None and st.traces.get(tr.device) is tr and drawn == host_random():
             try:
                 replay = self._replay(tr, start, base, tensors, values, before, seen, generator, result)

@@ -1,9 +1,10 @@
-"""``jtorch.jit``: a whole training step, or several, as one program, whatever they mutate.
+"""``jtorch.jit``, and ``torch.compile`` of a training step: all of it, or of several, as one program.
 
 The first calls of a kind run the step's Python code, with what would be flushed in between kept back, so that one
 program holds all of it. When two of them have done the same, a call that begins as they did runs no Python code of the
 step any more: the arrays behind the tensors it reads go to the program, and what comes out goes where the step puts it,
-into parameters, buffers, optimizer state, gradients and results. Old buffers are donated.
+into parameters, buffers, optimizer state, gradients and results. Old buffers are donated. Numbers that an optimizer
+takes, such as its learning rate, are inputs.
 
 What a step depends on is found as for ``torch.compile``, see :mod:`jtorch.reach`.
 """
@@ -42,8 +43,9 @@ class WholeStep:
     not count on being run: what it does to objects other than modules, tensors and optimizers may happen only at first.
     """
 
-    def __init__(self, fn: Callable) -> None:
+    def __init__(self, fn: Callable, whole: str = "jtorch.jit") -> None:
         self.fn = fn
+        self.whole = whole  # who says that it must be one program; empty: it may be several
         self.numbers: dict[tuple, tuple] = {}
         self.around = Reach(fn, self.numbers)
         self.objects: dict[int, Reach] = {}
@@ -72,7 +74,7 @@ class WholeStep:
         return made
 
     def _recording(self) -> segment.Recording:
-        return segment.Recording("jtorch.jit", compiler.name_of(self.fn), defers=True)
+        return segment.Recording(self.whole, compiler.name_of(self.fn), defers=True)
 
     def _known(self, call: compiler.Call, seen: tuple, tensors: list[Any]) -> Any:
         tensors = [*tensors, *self.around.late()]

@@ -200,3 +200,25 @@ def test_data_in_between_is_an_error():
 
     with pytest.raises(RuntimeError, match=r"jtorch.jit: .*step needs the data in between \(.*test_whole.py:\d+\)"):
         step(torch.ones(3))
+
+
+def test_torch_compile_takes_a_whole_step(replays):
+    data = batches(9)
+    for fullgraph in (False, True):
+        replays.clear()
+        model, _, step = make(torch.optim.Adam)
+        want = [step(x, y).item() for x, y in data]
+        other, _, step = make(torch.optim.Adam)
+        compiled = torch.compile(step, fullgraph=fullgraph)
+        assert [compiled(x, y).item() for x, y in data] == want
+        same(model.state_dict(), other.state_dict())
+        assert len(replays) >= 5
+
+
+def test_torch_compile_of_a_step_that_looks():
+    runs = []
+    for wrap in (lambda f: f, torch.compile):
+        model, _, step = make(torch.optim.SGD, lr=0.1)
+        looking = wrap(lambda x, y, step=step: step(x, y).item())
+        runs.append([looking(x, y) for x, y in batches(12)])
+    assert runs[0] == runs[1]

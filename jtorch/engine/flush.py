@@ -77,10 +77,12 @@ def _sole(array: np.ndarray) -> bool:
 
 
 def boundary(why: str) -> None:
-    """A place between steps where what is pending may well run; not where a step is compiled as a whole."""
+    """A place between steps where what is pending may well run; a function that is compiled goes on, and says so."""
     seen = trace.state().recording
-    if seen is None or not seen.defers:
+    if seen is None:
         flush_all(why)
+    else:
+        seen.boundary = why
 
 
 def flush_all(why: str) -> None:

@@ -25,10 +25,11 @@ class Recording:
     def __init__(self, whole: str, name: str, defers: bool = False) -> None:
         self.whole = whole  # who says that there must be no break; empty: there may
         self.name = name
-        self.defers = defers  # flushes between steps wait for the end
+        self.defers = defers  # it may look at data that is there, which keeps it from being replayed
         self.draws: list[tuple[Value, Callable[[], Value]]] = []
         self.touched = 0  # uses of random generators; more than there are draws: some cannot be made again
         self.broken: str | None = None
+        self.boundary: str | None = None  # the last place passed where a program may well end
 
     def drew(self, value: Value, again: Callable[[], Value]) -> None:
         """A value from a random generator, and how to draw the next one."""
