@@ -145,9 +145,9 @@ class Compiled:
             seen, tensors = call.look()
         except Unknown:
             self.failures += 1
-            seen = segment.Recording(self.whole, name_of(self.fn))
-            result = call.run(seen)
-            self._passed(seen)
+            noted = segment.Recording(self.whole, name_of(self.fn))
+            result = call.run(noted)
+            self._passed(noted)
             return result
         values = [t._v if t._alias is None else t._value for t in tensors]
         device = next((v.aval.device for v in values if v.aval.ndim), "cpu")
