@@ -150,24 +150,14 @@ class Program:
     """A model in training; ``run`` is the loop a user writes."""
 
     model: nn.Module
-    forward: Callable[[Any], Any]
-    optimizer: torch.optim.Optimizer
+    step: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     batches: list[tuple[torch.Tensor, torch.Tensor]]
-    autocast: Callable[[], AbstractContextManager]
 
     def run(self, steps: int) -> float:
         """Train for ``steps`` steps, reading the loss every 10; returns the last loss read."""
         last = float("nan")
         for step in range(steps):
-            x, y = self.batches[step % len(self.batches)]
-            self.optimizer.zero_grad()
-            with self.autocast():
-                output = self.forward(x)
-                if output.dim() == 3:  # a prediction for each token
-                    output, y = output.view(-1, output.size(-1)), y.view(-1)
-                loss = F.cross_entropy(output, y)
-            loss.backward()
-            self.optimizer.step()
+            loss = self.step(*self.batches[step % len(self.batches)])
             if step % 10 == 9:
                 last = loss.item()
         return last
@@ -177,14 +167,31 @@ class Program:
         self.model.load_state_dict({name: torch.from_numpy(a) for name, a in arrays.items()}, strict=False)
 
 
-def build(load: Workload, device: str, compiled: bool = False) -> Program:
+def _step(
+    forward: Callable[[Any], Any], optimizer: torch.optim.Optimizer, autocast: Callable[[], AbstractContextManager]
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    def step(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        optimizer.zero_grad()
+        with autocast():
+            output = forward(x)
+            if output.dim() == 3:  # a prediction for each token
+                output, y = output.view(-1, output.size(-1)), y.view(-1)
+            loss = F.cross_entropy(output, y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def build(load: Workload, device: str, compiled: str = "") -> Program:
+    """The program; ``compiled`` says what of it goes under torch.compile: nothing, the model, or the whole step."""
     torch.manual_seed(0)
     model = _model(load).to(device)
     batches = [(torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)) for x, y in load.batches()]
-    return Program(
-        model,
-        torch.compile(model) if compiled else model,
+    step = _step(
+        torch.compile(model) if compiled == "model" else model,
         _optimizer(load, model),
-        batches,
         (lambda: torch.autocast(device, dtype=torch.bfloat16)) if load.bf16 else nullcontext,
     )
+    return Program(model, torch.compile(step) if compiled == "step" else step, batches)

@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--model", choices=sorted(WORKLOADS), default="mlp")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--compile", action="store_true", help="the model under torch.compile")
+    parser.add_argument("--compile", choices=("model", "step"), default="", help="what goes under torch.compile")
     parser.add_argument("--functions", type=int, default=25, help="how many to list")
     options = parser.parse_args()
     import jtorch

@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.workloads import WORKLOADS  # noqa: E402
 
-SYSTEMS = ("torch", "torch-compile", "jax", "jtorch")
+SYSTEMS = ("torch", "torch-compile", "jax", "jtorch", "jtorch-compile")
 
 
 class Worker:

@@ -11,6 +11,8 @@ from typing import Any
 
 from benchmarks.workloads import WORKLOADS
 
+COMPILED = {"torch-compile": "model", "jtorch-compile": "step"}  # what users of each would compile
+
 
 def build(system: str, model: str, device: str) -> Any:
     """The program of one system; only that system's libraries are imported."""
@@ -19,13 +21,13 @@ def build(system: str, model: str, device: str) -> Any:
         from benchmarks import by_hand
 
         return by_hand.build(load)
-    if system == "jtorch":
+    if system.startswith("jtorch"):
         import jtorch.alias
 
         jtorch.alias.enable()
     from benchmarks import programs
 
-    return programs.build(load, device, compiled=system == "torch-compile")
+    return programs.build(load, device, compiled=COMPILED.get(system, ""))
 
 
 def _version(system: str) -> str:
