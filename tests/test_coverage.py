@@ -9,7 +9,8 @@ from jtorch.coverage.scope import LEFT_OUT, why_not
 # namespace -> how many of torch's names jtorch has at least
 FLOORS = {
     "torch": 657, "torch.Tensor": 556, "torch.nn": 169, "torch.nn.functional": 129, "torch.nn.init": 26,
-    "torch.nn.modules": 163, "torch.nn.parameter": 6, "torch.nn.parallel": 2, "torch.nn.attention": 2, "torch.nn.attention.flex_attention": 10,
+    "torch.nn.modules": 163, "torch.nn.parameter": 6, "torch.nn.parallel": 2, "torch.nn.attention": 2,
+    "torch.nn.attention.flex_attention": 10,
     "torch.nn.attention.bias": 4, "torch.nn.utils": 22, "torch.nn.utils.rnn": 8, "torch.nn.utils.parametrize": 7,
     "torch.nn.utils.parametrizations": 3, "torch.nn.utils.prune": 17, "torch.nn.utils.stateless": 1,
     "torch.optim": 17, "torch.optim.lr_scheduler": 16, "torch.optim.swa_utils": 7, "torch.utils.data": 19,

@@ -19,7 +19,6 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "sparse layouts": {
         "torch": f"{_SPARSE} sparse_*_tensor sparse_bs[cr] sparse_cs[cr] values_copy hsmm hspmm dsmm spmm saddmm",
         "torch.Tensor": f"{_SPARSE} sparse_* to_sparse* to_dense *coalesce* values index",
-        "torch.optim": "SparseAdam",
         "torch.cuda": "sparse",
     },
     "nested tensors": {"torch": "jagged", "torch.Tensor": "to_padded_tensor"},
@@ -55,7 +54,7 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         "torch": "Sym* sym_* cond",
         "torch.export": "*",
         "torch.compiler": "config *_cache_artifacts* load_compiled_function skip_* keep_* substitute_in_graph "
-        "wrap_numpy set_enable_guard_collectives nested_compile_region allow_in_graph assume_constant_result "
+        "wrap_numpy set_enable_guard_collectives nested_compile_region "
         "is_exporting",
     },
     "torch's dispatcher: jtorch has an op table": {

@@ -16,6 +16,7 @@ from jtorch.optim.radam import RAdam
 from jtorch.optim.rmsprop import RMSprop
 from jtorch.optim.rprop import Rprop
 from jtorch.optim.sgd import SGD
+from jtorch.optim.sparse_adam import SparseAdam
 
 __all__ = [
     "Adadelta",
@@ -35,5 +36,6 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "SGD",
+    "SparseAdam",
     "swa_utils",
 ]

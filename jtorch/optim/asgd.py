@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from jtorch.optim._options import as_scalar, check_lr, nonnegative, zeros
@@ -13,7 +14,8 @@ def _schedule(h: Any, c: Any, f: Any) -> tuple:
     step = c.step + 1
     return {"now": c.eta, "left": 1 - h.lambd * c.eta, "part": c.mu}, {
         "step": step,
-        "eta": h.lr / (1 + h.lambd * h.lr * step) ** h.alpha,
+        # torch rounds it to float32, whatever it is kept as.
+        "eta": jax.lax.reduce_precision(h.lr / (1 + h.lambd * h.lr * step) ** h.alpha, 8, 23),
         "mu": 1 / jnp.maximum(1.0, step - h.t0),
     }
 

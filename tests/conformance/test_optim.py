@@ -199,7 +199,7 @@ def test_lbfgs(options: dict) -> None:
     assert seen[1][1] == pytest.approx(seen[0][1], rel=1e-7)
 
 
-@pytest.mark.parametrize("name", [*CASES, "LBFGS", "Optimizer"])
+@pytest.mark.parametrize("name", [*CASES, "LBFGS", "Optimizer", "SparseAdam"])
 def test_signatures(name: str) -> None:
     assert parameters(getattr(jtorch.optim, name)) == parameters(getattr(torch.optim, name))
 
@@ -233,6 +233,8 @@ def parameters(cls: Any) -> list[tuple]:
         ("Muon", {"adjust_lr_fn": "no"}),
         ("Muon", {}),
         ("LBFGS", {"lr": -1}),
+        ("SparseAdam", {"lr": 0}),
+        ("SparseAdam", {"eps": 0}),
     ],
 )
 def test_errors(name: str, options: dict) -> None:
@@ -242,6 +244,23 @@ def test_errors(name: str, options: dict) -> None:
             getattr(lib.optim, name)([lib.tensor([1.0]).requires_grad_()], **options)
         raised.append((error.type, str(error.value)))
     assert raised[0] == raised[1]
+
+
+def test_sparse_adam_takes_no_dense_gradient() -> None:
+    raised = []
+    for lib in (torch, jtorch):
+        p = lib.tensor([1.0]).requires_grad_()
+        opt = lib.optim.SparseAdam([p])
+        assert opt.step(lambda: 3) == 3
+        p.grad = lib.tensor([1.0])
+        with pytest.raises(RuntimeError) as error:
+            opt.step()
+        raised.append((str(error.value), repr(opt)))
+    assert raised[0] == raised[1]
+
+
+def test_repr_of_groups() -> None:
+    assert repr(two_groups(jtorch, "SGD")) == repr(two_groups(torch, "SGD"))
 
 
 @pytest.mark.parametrize("name", [n for n, cases in CASES.items() if n not in ("SGD", "Adagrad", "Adafactor", "Muon")])

@@ -171,7 +171,7 @@ def test_errors_of_loading() -> None:
 
 def test_repr() -> None:
     assert repr(Plain([{"params": one()}, {"params": one(), "lr": 1}])) == (
-        "Plain (\nParameter Group 0\n    lr: 0.5\nParameter Group 1\n    lr: 1\n)"
+        "Plain (\nParameter Group 0\n    lr: 0.5\n\nParameter Group 1\n    lr: 1\n)"
     )
 
 

@@ -155,7 +155,9 @@ def pack_padded_sequence(
     if batch_first:
         input = input.transpose(0, 1)
     steps, batch = input.size(0), input.size(1)
-    if len(sizes) != batch:
+    if order is not None and len(sizes) > batch:
+        raise IndexError("index out of range in self")
+    if order is None and len(sizes) != batch:  # sorting takes the sequences that have a length
         raise RuntimeError(
             f"Expected `len(lengths)` to be equal to batch_size, but got {len(sizes)} (batch_size={batch})"
         )
