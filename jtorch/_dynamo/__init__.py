@@ -1,5 +1,6 @@
 """``torch._dynamo``: what programs ask of the compiler under its private name."""
 
+from jtorch._dynamo import eval_frame
 from jtorch.compiler import (
     OptimizedModule,
     allow_in_graph,
@@ -9,4 +10,12 @@ from jtorch.compiler import (
     reset,
 )
 
-__all__ = ["OptimizedModule", "allow_in_graph", "assume_constant_result", "disable", "list_backends", "reset"]
+__all__ = [
+    "OptimizedModule",
+    "allow_in_graph",
+    "assume_constant_result",
+    "disable",
+    "eval_frame",
+    "list_backends",
+    "reset",
+]
