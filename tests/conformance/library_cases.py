@@ -81,7 +81,7 @@ def transformers__t5() -> Iterator[Any]:
         T5Config(vocab_size=100, decoder_start_token_id=0, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4)
     )
     ids = torch.randint(0, 100, (2, 12))
-    yield from steps(model, lambda: model(input_ids=ids, labels=ids[:, :6]).loss)
+    yield from steps(model, lambda: model(input_ids=ids, labels=ids[:, :6].contiguous()).loss)
 
 
 @case
