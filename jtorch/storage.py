@@ -4,6 +4,7 @@ In jtorch arrays need no such objects. They are made for programs that ask a ten
 given as ``map_location``, and on the way to and from files.
 """
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -65,6 +66,19 @@ class UntypedStorage:
         self.location = location if device is None else available(str(device))
         self._shared: dict[str, storage_io.Shared] = {}
 
+    @classmethod
+    def from_file(cls, filename: Any, shared: bool = False, nbytes: int = 0) -> "UntypedStorage":
+        """The first ``nbytes`` of a file, read from the disk as they are needed; what is written stays in memory.
+
+        Raises NotImplementedError for ``shared``, and RuntimeError for a file that is too short.
+        """
+        if shared:
+            raise NotImplementedError("jtorch: UntypedStorage.from_file(shared=True); arrays do not write to files")
+        have = os.stat(filename).st_size
+        if have < nbytes:
+            raise RuntimeError(f"{filename} holds {have} bytes, fewer than the {nbytes} asked for")
+        return cls(np.memmap(filename, np.uint8, "c", shape=nbytes) if nbytes else 0)
+
     def _live(self) -> storage_io.Shared | None:
         """What the tensors over it share; None before there are any."""
         return next((s for s in self._shared.values() if s.storage is not None), None)
@@ -90,8 +104,13 @@ class UntypedStorage:
         return 1
 
     def data_ptr(self) -> int:
-        """A number that tells storages apart, as an address does; 0 where there are no bytes."""
-        return storage_io.address(self._alive()) if self.nbytes() and self.location != "meta" else 0
+        """Where the bytes lie, on the CPU as a copy that is renewed by each call; on other devices a number that tells
+        storages apart, as an address does. 0 where there are no bytes.
+        """
+        if not self.nbytes() or self.location == "meta":
+            return 0
+        where = storage_io.memory if self.location == "cpu" else storage_io.address
+        return where(self._alive())
 
     @property
     def _cdata(self) -> int:
@@ -243,7 +262,7 @@ class TypedStorage:
         return self.dtype.itemsize
 
     def data_ptr(self) -> int:
-        """A number that tells storages apart, as an address does."""
+        """:meth:`UntypedStorage.data_ptr`."""
         return self._untyped_storage.data_ptr()
 
     @property

@@ -2,12 +2,12 @@
 
 from math import prod
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
 from jtorch.engine.op import T
-from jtorch.engine.value import from_array
+from jtorch.engine.value import DIRECT, Value, from_array
 from jtorch.ops import views
 from jtorch.tensor.history import DETACH
 from jtorch.tensor.storage import Alias, Step, Storage
@@ -17,6 +17,7 @@ from jtorch.tensor.tensor import Tensor, wrap
 _ALIGNMENT = 64
 _addresses: "WeakKeyDictionary[Storage, int]" = WeakKeyDictionary()
 _top = 1 << 26
+_images: "WeakKeyDictionary[Storage, tuple[ref[Value], np.ndarray]]" = WeakKeyDictionary()
 
 
 def describe(t: Tensor) -> tuple:
@@ -135,3 +136,23 @@ def address(storage: Storage) -> int:
         aval = storage.value.aval
         _top += (aval.size * aval.dtype.itemsize // _ALIGNMENT + 1) * _ALIGNMENT
     return found
+
+
+def memory(storage: Storage) -> int:
+    """The address, in this process, of a copy of a CPU storage's bytes as they are now.
+
+    It stays while the storage lives. What is written there is not seen, as the arrays that values are made of cannot be
+    changed.
+    """
+    value = storage.value
+    if value.trace is DIRECT:
+        return address(storage)
+    seen, image = _images.get(storage, (None, None))
+    if image is None or seen is None or seen() is not value:
+        data = contiguous(wrap(value)._host("data_ptr()")).reshape(-1).view(np.uint8)
+        if image is not None and image.size == data.size:
+            np.copyto(image, data)
+        else:
+            image = data.copy()
+        _images[storage] = ref(value), image
+    return int(image.ctypes.data)

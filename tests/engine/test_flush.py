@@ -48,7 +48,7 @@ def test_a_look_runs_what_is_pending(look):
     "question",
     [
         lambda x: x.shape, lambda x: x.dtype, lambda x: len(x), lambda x: x.stride(), lambda x: x.view(-1).numel(),
-        lambda x: x.requires_grad, lambda x: x.is_contiguous(), lambda x: x._version, lambda x: x.data_ptr(),
+        lambda x: x.requires_grad, lambda x: x.is_contiguous(), lambda x: x._version,
         lambda x: x.t()[1:].shape,
     ],
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """Methods that are no operator: conversions, numbers, copies, Python's own protocols."""
 
 import copy
+import ctypes
 import pickle
 
 import numpy as np
@@ -206,3 +207,17 @@ def test_places():
     )
     with pytest.raises(NotImplementedError, match="share_memory_"):
         x.share_memory_()
+
+
+def test_data_ptr_is_memory():
+    def read(x):
+        return np.ctypeslib.as_array(ctypes.cast(x.data_ptr(), ctypes.POINTER(ctypes.c_float)), (x.numel(),)).tolist()
+
+    x = torch.arange(6.0).reshape(2, 3)
+    row = x[1]
+    assert read(x) == [0, 1, 2, 3, 4, 5] and read(row) == [3, 4, 5]
+    place = x.data_ptr()
+    row.mul_(2)
+    assert x.data_ptr() == place and read(x) == [0, 1, 2, 6, 8, 10]
+    y = (torch.ones(3, requires_grad=True) * 2).exp_()  # pending
+    assert read(y) == y.tolist()
