@@ -1,6 +1,10 @@
 """Loading data: fetching, workers, and what a forked worker can compute."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
 import warnings
 
 import numpy as np
@@ -149,6 +153,89 @@ def test_an_iterator_given_up_ends_its_workers():
     processes = [w.process for w in batches._workers]
     del batches
     assert not any(p.is_alive() for p in processes)
+
+
+class Killed(data.Dataset):
+    """The worker that is asked for entry 5 is killed."""
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, i):
+        if i == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return i
+
+
+@pytest.mark.parametrize("how", ["fork", "spawn"])
+def test_a_killed_worker_is_told(how):
+    loader = data.DataLoader(Killed(), batch_size=2, num_workers=2, multiprocessing_context=how)
+    batches = iter(loader)
+    processes = [w.process for w in batches._workers]
+    start = time.monotonic()
+    with pytest.raises(RuntimeError, match=r"DataLoader worker \(pid\(s\) \d+\) exited unexpectedly") as told:
+        list(batches)
+    assert "killed by signal: Killed" in str(told.value.__cause__)
+    assert time.monotonic() - start < 30
+    assert not any(p.is_alive() for p in processes)
+
+
+def test_a_worker_that_is_killed_while_it_sends():
+    """Half a message is in the pipe: what comes is an end, and no waiting for the rest."""
+    loader = data.DataLoader(
+        data.TensorDataset(jtorch.zeros(8, 1 << 20)), num_workers=1, multiprocessing_context="spawn"
+    )
+    batches = iter(loader)
+    (worker,) = batches._workers
+    assert worker.results.poll(60)  # larger than a pipe holds, so that the worker waits for us
+    os.kill(worker.process.pid, signal.SIGKILL)
+    with pytest.raises(RuntimeError, match="exited unexpectedly"):
+        list(batches)
+
+
+ORPHANS = """
+import os, sys, time
+import jtorch
+from jtorch.utils import data
+
+class Slow(data.Dataset):
+    def __len__(self):
+        return 1000
+
+    def __getitem__(self, i):
+        time.sleep(0.01)
+        return jtorch.zeros(1000)
+
+if __name__ == "__main__":
+    batches = iter(data.DataLoader(Slow(), num_workers=2, multiprocessing_context=sys.argv[1]))
+    next(batches)
+    print(*[w.process.pid for w in batches._workers], flush=True)
+    if sys.argv[2] == "killed":
+        os.kill(os.getpid(), 9)
+    if sys.argv[2] == "failed":
+        raise SystemExit(1)
+"""
+
+
+@pytest.mark.parametrize("how", ["fork", "spawn"])
+@pytest.mark.parametrize("end", ["killed", "failed", "done"])
+def test_no_worker_outlives_its_program(how, end, tmp_path):
+    (tmp_path / "program.py").write_text(ORPHANS)
+    done = subprocess.run([sys.executable, tmp_path / "program.py", how, end], stdout=subprocess.PIPE, text=True)
+    pids = done.stdout.split()
+    assert len(pids) == 2
+    deadline = time.monotonic() + 30
+    while any(running(pid) for pid in pids):
+        assert time.monotonic() < deadline, f"workers {pids} go on"
+        time.sleep(0.1)
+
+
+def running(pid: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_persistent_workers_stay():

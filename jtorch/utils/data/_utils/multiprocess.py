@@ -1,6 +1,7 @@
 """Iterating over a DataLoader with worker processes.
 
-Each worker has a queue of tasks, and all share one of results. Batches are handed out round robin and
+Each worker has a queue of tasks, and a pipe of its own for results: nothing is shared among them, so that one that is
+killed, at whatever moment, leaves no lock behind, and its pipe ends. Batches are handed out round robin and
 ``prefetch_factor`` of them a worker are under way; what arrives too early waits here.
 """
 
@@ -8,25 +9,31 @@ import itertools
 import mmap
 import multiprocessing
 import os
-import queue
+import signal
 import time
+from collections import deque
+from contextlib import nullcontext
+from multiprocessing import connection
 from typing import Any
 
 from jtorch._utils import ExceptionWrapper
 from jtorch.engine import fork
 from jtorch.utils.data._utils.iterate import BaseIterator
 from jtorch.utils.data._utils.transfer import AREA_SIZE, unpack
-from jtorch.utils.data._utils.worker import Again, Ended, Job, work
+from jtorch.utils.data._utils.worker import CHECK_INTERVAL, Again, Ended, Job, work
 
-POLL_INTERVAL = 0.5  # seconds after which a dead worker is noticed
 JOIN_TIMEOUT = 5.0
 
 
 class _Worker:
-    """One worker process, seen from the program: its queue, the areas that are free, and how much it has to do."""
+    """One worker process, seen from the program: its queue and pipe, the areas that are free, how much it has to do.
 
-    def __init__(self, number: int, context: Any, job: Job, results: Any, stop: Any, count: int) -> None:
+    ``others`` are the pipes of the workers before it: a forked process has copies, and lets them go.
+    """
+
+    def __init__(self, number: int, context: Any, job: Job, others: list, count: int) -> None:
         self.number = number
+        self.results, sender = context.Pipe(duplex=False)
         self.tasks = context.Queue()
         self.tasks.cancel_join_thread()
         self.active = True  # has not come to the end of its iterable dataset
@@ -34,12 +41,10 @@ class _Worker:
         forked = context.get_start_method() == "fork"
         self.areas = [mmap.mmap(-1, AREA_SIZE) for _ in range(count)] if forked else []
         self.free = list(range(len(self.areas)))
-        args = (job, number, self.areas, self.tasks, results, stop, forked)
+        inherited = [*others, self.results] if forked else []
+        args = (job, number, self.areas, self.tasks, sender, inherited, forked)
         self.process = context.Process(target=work, args=args, daemon=True)
-        if forked:
-            with fork.quietly():
-                self.process.start()
-        else:
+        with fork.quietly() if forked else nullcontext(), sender:
             self.process.start()
 
     def send(self, number: int, indices: Any) -> int | None:
@@ -64,15 +69,15 @@ class MultiProcessIterator(BaseIterator):
         self._persistent_workers = loader.persistent_workers
         self._pid = os.getpid()
         context = loader.multiprocessing_context or multiprocessing.get_context()
-        self._results = context.Queue()
-        self._stop = context.Event()
         job = Job(
             self._dataset, self._auto_collation, self._collate_fn, self._drop_last, self._base_seed,
             loader.worker_init_fn, self._num_workers,
         )  # fmt: skip
         self._workers = []
+        self._received: deque[tuple] = deque()
         for i in range(self._num_workers):
-            self._workers.append(_Worker(i, context, job, self._results, self._stop, self._prefetch_factor))
+            pipes = [worker.results for worker in self._workers]
+            self._workers.append(_Worker(i, context, job, pipes, self._prefetch_factor))
         self._start(loader)
 
     def reset(self, loader: Any) -> None:
@@ -171,27 +176,44 @@ class MultiProcessIterator(BaseIterator):
 
     def _receive(self) -> tuple:
         """The next message of a worker; RuntimeError where it does not come in time, or a worker has died."""
-        end = time.monotonic() + self._timeout if self._timeout else float("inf")
-        while True:
+        end = time.monotonic() + (self._timeout or float("inf"))
+        while not self._received:
             left = end - time.monotonic()
             if left <= 0:
                 raise RuntimeError(f"DataLoader timed out after {self._timeout} seconds")
-            try:
-                return self._results.get(timeout=min(POLL_INTERVAL, left))
-            except queue.Empty:
-                dead = [str(w.process.pid) for w in self._workers if not w.process.is_alive()]
-                if dead:
-                    self._shut_down()
-                    raise RuntimeError(f"DataLoader worker (pid(s) {', '.join(dead)}) exited unexpectedly") from None
+            pipes: dict[Any, _Worker] = {worker.results: worker for worker in self._workers}
+            ready: list[Any] = connection.wait(pipes, min(left, CHECK_INTERVAL))
+            for pipe in ready:
+                try:
+                    self._received.append(pipe.recv())
+                except (EOFError, OSError):
+                    self._report(pipes[pipe])
+            if not ready:  # a process that this program forked elsewhere may hold a dead worker's pipe open
+                for worker in self._workers:
+                    if not worker.process.is_alive() and not worker.results.poll():
+                        self._report(worker)
+        return self._received.popleft()
+
+    def _report(self, dead: _Worker) -> None:
+        """Raise that a worker is no more."""
+        process = dead.process
+        process.join(JOIN_TIMEOUT)
+        code = process.exitcode
+        self._shut_down()
+        killed = code is not None and code < 0
+        how = f"is killed by signal: {signal.strsignal(-code)}" if killed else f"exited with code {code}"
+        raise RuntimeError(f"DataLoader worker (pid(s) {process.pid}) exited unexpectedly") from RuntimeError(
+            f"DataLoader worker (pid {process.pid}) {how}. With num_workers=0 the error may show itself."
+        )
 
     def _shut_down(self) -> None:
         workers, self._workers = self._workers, []
         if not workers or self._pid != os.getpid():  # a forked worker has a copy of this object, and no say
             return
-        self._stop.set()
+        for worker in workers:
+            worker.results.close()  # what is still sent ends the worker
+            worker.tasks.put(None)
         try:
-            for worker in workers:
-                worker.tasks.put(None)
             for worker in workers:
                 worker.process.join(JOIN_TIMEOUT)
                 worker.tasks.close()
@@ -200,8 +222,6 @@ class MultiProcessIterator(BaseIterator):
                 if worker.process.is_alive():
                     worker.process.terminate()
                     worker.process.join(JOIN_TIMEOUT)
-        self._results.cancel_join_thread()
-        self._results.close()
 
     def __del__(self) -> None:
         self._shut_down()

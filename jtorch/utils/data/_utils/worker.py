@@ -18,7 +18,7 @@ from jtorch.utils.data._utils.fetch import create_fetcher
 from jtorch.utils.data._utils.transfer import pack, pack_error
 from jtorch.utils.data.dataset import IterableDataset
 
-CHECK_INTERVAL = 1.0  # seconds between looks whether the program is still there, and wants it
+CHECK_INTERVAL = 1.0  # seconds between looks whether the program is still there
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,13 @@ class Job:
         return create_fetcher(self.dataset, self.auto_collation, self.collate_fn, self.drop_last)
 
 
-def work(job: Job, worker_id: int, areas: list, tasks: Any, results: Any, stop: Any, forked: bool) -> None:
-    """The life of a worker: takes ``(number, area, indices)`` from ``tasks``, puts ``(number, packed batch)``.
+def work(job: Job, worker_id: int, areas: list, tasks: Any, results: Any, inherited: list[Any], forked: bool) -> None:
+    """The life of a worker: takes ``(number, area, indices)`` from ``tasks``, sends ``(worker, number, packed batch)``.
 
-    A task of None ends it, as does the end of the program that started it.
+    A task of None ends it, as does the end of ``results``, and of the program that started it.
     """
+    for pipe in inherited:
+        pipe.close()
     try:
         fork.in_worker(forked)
         if forked:
@@ -83,12 +85,11 @@ def work(job: Job, worker_id: int, areas: list, tasks: Any, results: Any, stop: 
         _seed(job.base_seed, worker_id)
         global _worker_info
         _worker_info = WorkerInfo(worker_id, job.num_workers, job.base_seed + worker_id, job.dataset)
-        _serve(job, worker_id, areas, tasks, results, stop)
+        _serve(job, worker_id, areas, tasks, results)
     except KeyboardInterrupt:
         pass  # the program itself is interrupted too
-    if stop.is_set():
-        results.cancel_join_thread()
-        results.close()
+    except BrokenPipeError:
+        pass  # the program wants no more
 
 
 def _seed(base_seed: int, worker_id: int) -> None:
@@ -98,7 +99,7 @@ def _seed(base_seed: int, worker_id: int) -> None:
     np.random.seed(np.random.SeedSequence(entropy).generate_state(4))
 
 
-def _serve(job: Job, worker_id: int, areas: list, tasks: Any, results: Any, stop: Any) -> None:
+def _serve(job: Job, worker_id: int, areas: list, tasks: Any, results: Any) -> None:
     where = f"in DataLoader worker process {worker_id}"
     failed = None
     try:
@@ -114,16 +115,16 @@ def _serve(job: Job, worker_id: int, areas: list, tasks: Any, results: Any, stop
         try:
             task = tasks.get(timeout=CHECK_INTERVAL)
         except queue.Empty:
-            if stop.is_set() or (parent is not None and not parent.is_alive()):
+            if parent is not None and not parent.is_alive():
                 return
             continue
         if task is None:
             return
         if isinstance(task, Again):
             fetcher, ended = job.fetcher(), False
-            results.put((worker_id, None, task))
+            results.send((worker_id, None, task))
             continue
-        if stop.is_set() or ended:
+        if ended:
             continue
         number, area, indices = task
         answer: Any
@@ -137,5 +138,5 @@ def _serve(job: Job, worker_id: int, areas: list, tasks: Any, results: Any, stop
                 answer, ended = Ended(), True
             else:
                 answer = pack_error(ExceptionWrapper(where=where))
-        results.put((worker_id, number, answer))
+        results.send((worker_id, number, answer))
         del answer
