@@ -343,8 +343,9 @@ def storage(self: Tensor) -> Any:
 
 
 def data_ptr(self: Tensor) -> int:
-    """Where the first element lies, see ``UntypedStorage.data_ptr``: views of one storage differ by their offset; 0 where
-    there are no elements.
+    """Where the first element lies, see ``UntypedStorage.data_ptr``: views of one storage differ by their offset.
+
+    0 where there are no elements.
     """
     return untyped_storage(self).data_ptr() + strides.of(self)[1] * self.itemsize if self.numel() else 0
 
