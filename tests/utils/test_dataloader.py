@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 
@@ -277,3 +278,24 @@ def test_a_loader_cannot_be_pickled_halfway():
 
     with pytest.raises(NotImplementedError, match="cannot be pickled"):
         pickle.dumps(iter(data.DataLoader(rows())))
+
+
+def test_workers_start_while_other_threads_compute():
+    stop = threading.Event()
+
+    def compute():
+        x = jtorch.ones(200, 200)
+        while not stop.is_set():
+            (x @ x).sum().item()
+
+    threads = [threading.Thread(target=compute) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(3):
+            loader = data.DataLoader(rows(), batch_size=4, num_workers=2, timeout=60)
+            assert [y.tolist() for _, y in loader] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
