@@ -265,14 +265,16 @@ def retain_grad(self: Tensor) -> None:
         if target is not None:
             target._grad = grad if target._grad is None else target._grad + grad  # type: ignore[operator]
 
-    self._retain = register_hook(self, keep, last=True)
+    self._retain = _hook(self, keep, last=True)
 
 
-def register_hook(self: Tensor, hook: Callable, *, last: bool = False) -> Any:
-    """Call ``hook`` with this tensor's gradient when it is computed; what it returns replaces the gradient.
+def register_hook(self: Tensor, hook: Callable) -> Any:
+    """Call ``hook`` with this tensor's gradient when it is computed; what it returns replaces the gradient."""
+    return _hook(self, hook)
 
-    ``last``: after all others, whenever they came.
-    """
+
+def _hook(self: Tensor, hook: Callable, *, last: bool = False) -> Any:
+    """``last``: after all others, whenever they came."""
     from jtorch.utils.hooks import RemovableHandle
 
     if not self.requires_grad:

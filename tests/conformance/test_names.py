@@ -22,6 +22,13 @@ DIFFERENT: dict[str, dict[str, str]] = {
     "what only raises, as it was removed, takes anything": {"torch.Tensor": "eig lstsq solve symeig"},
     "more than torch's: out=, axis=": {"torch.Tensor": "lu unflatten"},
     "None stands for the default generator": {"torch.utils.data": "random_split"},
+    "what only raises, as one process and XLA's programs do without it, takes anything": {
+        "torch.cuda": "CUDAGraph graph",
+        "torch.nn.parallel": "DistributedDataParallel",
+    },
+    "dq_* order the writes of a GPU kernel of torch's": {
+        "torch.nn.attention.flex_attention": "BlockMask create_block_mask"
+    },
     "the private arguments of TorchScript's compiler": {"torch.jit": "trace trace_module"},
 }
 
