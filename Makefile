@@ -24,8 +24,11 @@ lint: $(VENV)/.test
 conformance: $(VENV)/.conformance  ## the same answers as real torch, asked live
 	$(RUN) -m pytest tests/conformance -n auto $(ARGS)
 
-bench: $(VENV)/.conformance  ## training steps of torch, hand-written JAX and jtorch, side by side
+bench: $(VENV)/.conformance  ## torch, hand-written JAX and jtorch side by side: operations, loading, training steps
+	$(RUN) -m pip install --quiet --editable '.[bench]'
 	$(RUN) benchmarks/record_op.py
+	$(RUN) benchmarks/compiled_call.py
+	$(RUN) benchmarks/data.py
 	for model in mlp cnn lstm gpt; do $(RUN) benchmarks/train_step.py --model $$model --compare || exit 1; done
 
 $(RUN):

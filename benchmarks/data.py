@@ -130,9 +130,8 @@ class Worker:
         return self.answer()
 
     def close(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
+        with self.process:  # closes the pipes, which ends it, and waits
+            pass
 
 
 def measure(case: str, size: int, rounds: int) -> list[Worker]:

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from benchmarks import by_hand
+from benchmarks import by_hand, data
 from benchmarks.weights import shapes
 from benchmarks.workloads import WORKLOADS, Workload
 from jtorch import alias
@@ -38,3 +38,13 @@ def test_programs_agree(programs, name):
     ours, theirs = programs.build(small(name), "cpu"), by_hand.build(small(name))
     theirs.load({n: t.detach().numpy() for n, t in ours.model.state_dict().items()})
     assert ours.run(10) == pytest.approx(theirs.run(10), rel=1e-4)
+
+
+@pytest.mark.parametrize("case", data.CASES)
+def test_data_is_loaded(case):
+    worker = data.Worker("jtorch", case, 130)
+    try:
+        assert worker.run() > 0 and "jtorch" in worker.version
+    finally:
+        worker.close()
+    assert worker.process.returncode == 0  # it asserts that it has seen every sample
