@@ -456,6 +456,13 @@ def _grouped() -> dict[str, list[OpDef]]:
     return groups
 
 
+_MODULES = {
+    "torch": "jtorch",
+    "Tensor": "jtorch",
+    **{space: f"jtorch.{space}" for space in ("nn.functional", "linalg", "fft", "special")},
+}
+
+
 def namespace(space: str) -> Namespace:
     """Everything the op table puts into a namespace: ``torch``, ``Tensor``, ``nn.functional``, ``linalg`` ..."""
     out: Namespace = {}
@@ -474,6 +481,7 @@ def namespace(space: str) -> Namespace:
             made.__name__ = made.__qualname__ = target
             if not function:
                 made.__qualname__ = f"Tensor.{target}"
+            made.__module__ = _MODULES.get(space, made.__module__)  # by which a function is pickled
             names = [target, *(a for op in members for a in op.aliases)] if target == base else [target]
             for each in dict.fromkeys(names):
                 out[each] = made

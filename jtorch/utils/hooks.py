@@ -1,6 +1,7 @@
 """Handles of registered hooks (torch.utils.hooks)."""
 
 import weakref
+from collections import OrderedDict
 from typing import Any
 
 
@@ -24,6 +25,16 @@ class RemovableHandle:
             found = ref()
             if found is not None:
                 found.pop(self.id, None)
+
+    def __getstate__(self) -> tuple:
+        """The dictionaries themselves, which are copied and pickled with the handle."""
+        return self._hooks(), self.id, [ref() for ref in self._extras]
+
+    def __setstate__(self, state: tuple) -> None:
+        hooks, self.id, extras = state
+        self._hooks = _reference(OrderedDict() if hooks is None else hooks)
+        self._extras = [_reference(OrderedDict() if d is None else d) for d in extras]
+        RemovableHandle.next_id = max(RemovableHandle.next_id, self.id + 1)
 
     def __enter__(self) -> "RemovableHandle":
         return self

@@ -2,6 +2,8 @@
 state dict.
 """
 
+import copy
+import pickle
 import re
 import warnings
 from collections.abc import Iterator
@@ -138,6 +140,24 @@ def test_state_dict_goes_both_ways(case: Case) -> None:
     theirs.load_state_dict(shifted)
     ours.load_state_dict({k: jtorch.tensor(_numpy(v)) for k, v in shifted.items()})
     _same_state(ours, theirs, 0)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_copies_are_the_same_and_apart(case: Case) -> None:
+    module = _build(jtorch, case).eval()
+    copies = [copy.deepcopy(module)]
+    if "<lambda>" not in repr(vars(module)):  # which pickle refuses
+        copies.append(pickle.loads(pickle.dumps(module)))
+    ours = {id(x) for x in (*module.parameters(), *module.buffers())}
+    for made in copies:
+        assert type(made) is type(module) and repr(made) == repr(module)
+        assert not ours & {id(x) for x in (*made.parameters(), *made.buffers())}
+        if not case.name.startswith("Lazy"):
+            _same_state(made, module, 0)
+    want = _run(jtorch, case, module)[0]
+    for made in copies:
+        for g, w in zip(_run(jtorch, case, made)[0], want, strict=True):
+            _same(g, w, 0, "result")
 
 
 def test_the_table_has_every_class() -> None:
