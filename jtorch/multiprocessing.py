@@ -7,6 +7,7 @@ import multiprocessing
 import multiprocessing.connection
 import signal
 import traceback
+import warnings
 from collections.abc import Callable
 from multiprocessing import *  # noqa: F403
 from typing import Any
@@ -133,5 +134,11 @@ def spawn(
     daemon: bool = False,
     start_method: str = "spawn",
 ) -> ProcessContext | None:
-    """:func:`start_processes` by the method "spawn"."""
+    """:func:`start_processes` by the method "spawn"; another one is warned of and not taken."""
+    if start_method != "spawn":
+        warnings.warn(
+            f"spawn() starts processes by 'spawn' only (got: {start_method}); start_processes() takes others.",
+            FutureWarning,
+            stacklevel=2,
+        )
     return start_processes(fn, args, nprocs, join, daemon, start_method="spawn")

@@ -319,10 +319,10 @@ def _segment(tr: Trace, was: list[_Was], draws: list[Value]) -> segment.Segment 
     """The whole path as a segment, its inputs by their places among the tensors and then the draws."""
     inputs: list[Any] = [w.value() for w in was]
     stand_ins = [v if v is not None else Value(None, None, None, -1, False) for v in inputs]  # type: ignore[arg-type]
-    return segment.between(tr, trace_root(tr), 0, stand_ins + draws, [v for v in inputs if v is not None])
+    return segment.between(tr, _root_of(tr), 0, stand_ins + draws, [v for v in inputs if v is not None])
 
 
-def trace_root(tr: Trace) -> trace.Node:
+def _root_of(tr: Trace) -> trace.Node:
     """The node that a trace began on."""
     node = tr.cursor
     while node.parent is not None:

@@ -17,6 +17,10 @@ def fail_second(index):
         raise ValueError("the second one")
 
 
+def leave_well(index):
+    os._exit(0)
+
+
 def leave(index):
     os._exit(3)
 
@@ -37,3 +41,8 @@ def test_an_exit_code_comes_back():
     context = mp.start_processes(leave, nprocs=1, join=False, start_method="spawn")
     with pytest.raises(mp.ProcessExitedException, match="exit code 3"):
         context.join()
+
+
+def test_spawn_warns_of_another_method():
+    with pytest.warns(FutureWarning, match=r"'spawn' only \(got: fork\)"):
+        mp.spawn(leave_well, nprocs=1, start_method="fork")

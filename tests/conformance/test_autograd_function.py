@@ -116,8 +116,8 @@ def nondiff(m):
     return (v, i, s, x.grad)
 
 
-@program
-def dirty(m):
+def doubled(m):
+    """A function that doubles its argument in place."""
 
     class F(m.autograd.Function):
         @staticmethod
@@ -130,6 +130,12 @@ def dirty(m):
         def backward(ctx, g):
             return g * 2
 
+    return F
+
+
+@program
+def dirty(m):
+    F = doubled(m)
     x = m.tensor([1.0, 2.0], requires_grad=True)
     y = x * 1
     z = F.apply(y)
@@ -538,17 +544,7 @@ def dictin(m):
 
 @program
 def dirty_view(m):
-    class Doubled(m.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            x.mul_(2)
-            ctx.mark_dirty(x)
-            return x
-
-        @staticmethod
-        def backward(ctx, g):
-            return g * 2
-
+    Doubled = doubled(m)
     a = m.tensor([1.0, 2.0], requires_grad=True)
     b = a * 1
     Doubled.apply(b[:1])
